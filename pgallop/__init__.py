@@ -1,0 +1,33 @@
+"""pgallop: an asyncio PostgreSQL driver. It speaks the wire protocol itself, and every connection is a pipeline.
+
+    import pgallop
+
+    async with pgallop.connect("postgresql://localhost/shop") as conn:
+        rows = await conn.fetch("SELECT id, name FROM users WHERE id < $1", 10)
+"""
+
+from pgallop import errors, types
+from pgallop import errors as exceptions
+from pgallop._version import __version__
+from pgallop.connecting import connect
+from pgallop.connection import Connection
+from pgallop.errors import *  # noqa: F403 (the errors are part of the vocabulary, under asyncpg's names)
+from pgallop.rows.record import Record
+from pgallop.transaction import Transaction
+from pgallop.wire import reader as _reader
+
+# Whether the hot modules are compiled or interpreted.
+__compiled__: bool = not (_reader.__file__ or "").endswith(".py")
+
+__all__ = [
+    "Connection",
+    "Record",
+    "Transaction",
+    "__compiled__",
+    "__version__",
+    "connect",
+    "errors",
+    "exceptions",
+    "types",
+    *errors.__all__,
+]
