@@ -1,0 +1,19 @@
+from pgallop.wire cimport bigendian
+from pgallop.wire.reader cimport Reader
+
+
+cdef class Framing:
+    cdef readonly Reader reader
+    cdef readonly int tag
+    cdef bytes data
+    cdef const unsigned char *base
+    cdef Py_ssize_t pos
+    cdef Py_ssize_t size
+    cdef Py_ssize_t needed
+    cdef Py_ssize_t max_message_size
+    cdef bytearray partial
+
+    cdef object feed(self, bytes data)
+    cdef bint next(self) except -1
+    cdef int check_header(self, int tag, Py_ssize_t length) except -1
+    cdef Py_ssize_t buffered(self)

@@ -1,0 +1,23 @@
+from pgallop.wire.writer cimport Writer
+
+
+cpdef bytes cstring(str text, str what)
+cpdef object startup_message(Writer writer, dict parameters)
+cpdef object cancel_request(Writer writer, int pid, bytes key)
+cpdef object ssl_request(Writer writer)
+cpdef object password_message(Writer writer, bytes password)
+cpdef object sasl_initial_response(Writer writer, str mechanism, bytes response)
+cpdef object sasl_response(Writer writer, bytes response)
+cpdef object query(Writer writer, str sql)
+cpdef object parse(Writer writer, bytes name, str sql, tuple oids)
+cpdef object describe_statement(Writer writer, bytes name)
+cpdef object describe_portal(Writer writer, bytes name)
+cpdef object close_statement(Writer writer, bytes name)
+cpdef object copy_fail(Writer writer, str reason)
+cpdef bytes bind_head(bytes portal, bytes statement, tuple formats)
+cpdef bytes bind_tail(tuple formats)
+cpdef object bind_execute_sync(Writer writer, bytes head, bytes tail, int max_rows)
+cpdef object execute(Writer writer, bytes portal, int max_rows)
+cpdef object flush(Writer writer)
+cpdef object sync(Writer writer)
+cpdef object terminate(Writer writer)

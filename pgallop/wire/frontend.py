@@ -1,0 +1,186 @@
+"""Messages a client sends, one function each, named as in the protocol's documentation.
+
+Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Message Formats".
+"""
+
+from pgallop.errors import InterfaceError
+from pgallop.wire.writer import Writer
+
+PROTOCOL_3_0 = 196608  # 3 << 16
+CANCEL_REQUEST_CODE = 80877102  # 1234 << 16 | 5678
+SSL_REQUEST_CODE = 80877103  # 1234 << 16 | 5679
+
+BINARY = 1
+TEXT = 0
+
+# Bind counts its parameters in 16 bits, which the server reads unsigned.
+MAX_PARAMETERS = 65535
+
+
+def cstring(text: str, what: str) -> bytes:
+    """`text` as the bytes of a string that ends in NUL on the wire (the NUL not included)."""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        raise InterfaceError(f"{what} cannot be encoded as UTF-8: {error}") from None
+    if 0 in data:
+        raise InterfaceError(
+            f"{what} contains a NUL character (at position {text.index(chr(0))}): "
+            f"PostgreSQL's strings end there, so it cannot be sent"
+        )
+    return data
+
+
+def startup_message(writer: Writer, parameters: dict[str, str]) -> None:
+    start = writer.begin_field()
+    writer.write_int32(PROTOCOL_3_0)
+    for name, value in parameters.items():
+        writer.write_cstring(cstring(name, "a connection parameter's name"))
+        writer.write_cstring(cstring(value, f"the connection parameter {name!r}"))
+    writer.write_byte(0)
+    writer.finish_message(start)
+
+
+def cancel_request(writer: Writer, pid: int, key: bytes) -> None:
+    start = writer.begin_field()
+    writer.write_int32(CANCEL_REQUEST_CODE)
+    writer.write_int32(pid)
+    writer.write_bytes(key)
+    writer.finish_message(start)
+
+
+def ssl_request(writer: Writer) -> None:
+    start = writer.begin_field()
+    writer.write_int32(SSL_REQUEST_CODE)
+    writer.finish_message(start)
+
+
+def password_message(writer: Writer, password: bytes) -> None:
+    """`password` in clear or hashed; it holds no NUL (`auth.password.encode_credential`)."""
+    start = writer.begin_message(112)  # p
+    writer.write_bytes(password)
+    writer.write_byte(0)
+    writer.finish_message(start)
+
+
+def sasl_initial_response(writer: Writer, mechanism: str, response: bytes) -> None:
+    start = writer.begin_message(112)  # p
+    writer.write_cstring(cstring(mechanism, "the SASL mechanism"))
+    field = writer.begin_field()
+    writer.write_bytes(response)
+    writer.finish_field(field)
+    writer.finish_message(start)
+
+
+def sasl_response(writer: Writer, response: bytes) -> None:
+    start = writer.begin_message(112)  # p
+    writer.write_bytes(response)
+    writer.finish_message(start)
+
+
+def query(writer: Writer, sql: str) -> None:
+    data = cstring(sql, "the query")
+    start = writer.begin_message(81)  # Q
+    writer.write_cstring(data)
+    writer.finish_message(start)
+
+
+def parse(writer: Writer, name: bytes, sql: str, oids: tuple[int, ...]) -> None:
+    """`oids`: the types of the first parameters, 0 where the server shall infer them."""
+    if len(oids) > MAX_PARAMETERS:
+        raise InterfaceError(f"{len(oids)} parameters, a statement may have {MAX_PARAMETERS}")
+    data = cstring(sql, "the query")
+    start = writer.begin_message(80)  # P
+    writer.write_cstring(name)
+    writer.write_cstring(data)
+    writer.write_uint16(len(oids))
+    for oid in oids:
+        writer.write_uint32(oid)
+    writer.finish_message(start)
+
+
+def describe_statement(writer: Writer, name: bytes) -> None:
+    _named(writer, 68, 83, name)  # D, S
+
+
+def describe_portal(writer: Writer, name: bytes) -> None:
+    _named(writer, 68, 80, name)  # D, P
+
+
+def close_statement(writer: Writer, name: bytes) -> None:
+    _named(writer, 67, 83, name)  # C, S
+
+
+def copy_fail(writer: Writer, reason: str) -> None:
+    start = writer.begin_message(102)  # f
+    writer.write_cstring(cstring(reason, "the reason"))
+    writer.finish_message(start)
+
+
+def bind_head(portal: bytes, statement: bytes, formats: tuple[int, ...]) -> bytes:
+    """What stands before the parameter values in a Bind message: constant for a statement."""
+    if len(formats) > MAX_PARAMETERS:
+        raise InterfaceError(f"{len(formats)} parameters, a statement may have {MAX_PARAMETERS}")
+    writer = Writer()
+    writer.write_cstring(portal)
+    writer.write_cstring(statement)
+    _formats(writer, formats)
+    writer.write_uint16(len(formats))
+    return writer.take()
+
+
+def bind_tail(formats: tuple[int, ...]) -> bytes:
+    """What stands behind the parameter values in a Bind message: the formats of the result."""
+    writer = Writer()
+    _formats(writer, formats)
+    return writer.take()
+
+
+def bind_execute_sync(writer: Writer, head: bytes, tail: bytes, max_rows: int) -> None:
+    """The whole trip of a statement without arguments, on the unnamed portal."""
+    start = writer.begin_message(66)  # B
+    writer.write_bytes(head)
+    writer.write_bytes(tail)
+    writer.finish_message(start)
+    execute(writer, b"", max_rows)
+    sync(writer)
+
+
+def execute(writer: Writer, portal: bytes, max_rows: int) -> None:
+    """`max_rows`: suspend the portal after so many rows, 0 for no limit."""
+    start = writer.begin_message(69)  # E
+    writer.write_cstring(portal)
+    writer.write_int32(max_rows)
+    writer.finish_message(start)
+
+
+def flush(writer: Writer) -> None:
+    writer.finish_message(writer.begin_message(72))  # H
+
+
+def sync(writer: Writer) -> None:
+    writer.finish_message(writer.begin_message(83))  # S
+
+
+def terminate(writer: Writer) -> None:
+    writer.finish_message(writer.begin_message(88))  # X
+
+
+def _named(writer: Writer, tag: int, kind: int, name: bytes) -> None:
+    start = writer.begin_message(tag)
+    writer.write_byte(kind)
+    writer.write_cstring(name)
+    writer.finish_message(start)
+
+
+def _formats(writer: Writer, formats: tuple[int, ...]) -> None:
+    # One code stands for all columns when they agree; none at all means text.
+    if all(code == TEXT for code in formats):
+        writer.write_int16(0)
+    elif all(code == BINARY for code in formats):
+        writer.write_int16(1)
+        writer.write_int16(BINARY)
+    else:
+        writer.write_uint16(len(formats))
+        for code in formats:
+            writer.write_int16(code)
