@@ -1,0 +1,18 @@
+"""Connection parameters: libpq's strings, variables and names, merged into `ConnectOptions`."""
+
+from pgallop.config.dsn import parse_dsn
+from pgallop.config.hosts import DEFAULT_PORT, SOCKET_DIRECTORIES, Host
+from pgallop.config.options import NOT_GIVEN, ConnectOptions, NotGiven, Password, SslMode, resolve
+
+__all__ = [
+    "DEFAULT_PORT",
+    "NOT_GIVEN",
+    "SOCKET_DIRECTORIES",
+    "ConnectOptions",
+    "Host",
+    "NotGiven",
+    "Password",
+    "SslMode",
+    "parse_dsn",
+    "resolve",
+]

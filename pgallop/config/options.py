@@ -1,0 +1,332 @@
+"""What connect() was asked for: its arguments, the DSN and the environment, merged and checked.
+
+Nothing that uses a `ConnectOptions` has to check a value again: `resolve` returns a complete one,
+or raises an error that names the argument, the DSN's parameter or the environment variable.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias, cast
+
+from pgallop.config.dsn import parse_dsn
+from pgallop.config.hosts import SOCKET_DIRECTORIES, Host, resolve_hosts
+from pgallop.config.parameters import PARAMETERS, SETTING_VARIABLES
+from pgallop.config.sources import Given, Sources
+from pgallop.errors import ClientConfigurationError, UnsupportedClientFeatureError
+
+__all__ = [
+    "CONNECT_TIMEOUT",
+    "DRAIN_TIMEOUT",
+    "MAX_MESSAGE_SIZE",
+    "NOT_GIVEN",
+    "SCRAM_MAX_ITERATIONS",
+    "STATEMENT_CACHE_SIZE",
+    "ConnectOptions",
+    "NotGiven",
+    "Password",
+    "SslMode",
+    "resolve",
+]
+
+SslMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify"]
+Password: TypeAlias = str | Callable[[], str | Awaitable[str]] | None
+
+
+class NotGiven(Enum):
+    """The type of `NOT_GIVEN`."""
+
+    NOT_GIVEN = "not given"
+
+
+# For arguments whose None has a meaning of its own (`timeout=None`: wait for ever).
+NOT_GIVEN: Final = NotGiven.NOT_GIVEN
+
+CONNECT_TIMEOUT: Final = 60.0
+DRAIN_TIMEOUT: Final = 5.0
+STATEMENT_CACHE_SIZE: Final = 100
+MAX_MESSAGE_SIZE: Final = 1 << 30
+# A hostile server could have us compute for hours (CVE-2026-42198); PostgreSQL's default is 4,096.
+SCRAM_MAX_ITERATIONS: Final = 100_000
+
+_MAX_INT32: Final = 2**31 - 1
+_TLS_MODES: Final = ("disable", "allow", "prefer", "require")
+_VERIFY_MODES: Final = ("verify-ca", "verify-full")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectOptions:
+    """Everything a connection has to know, checked and complete.
+
+    Args:
+        hosts: the servers to try, in this order; at least one.
+        user: the role's name, never empty.
+        password: text, or a function that returns it, now or when awaited, called for each
+            connection. Not part of the repr.
+        database: the database's name, never empty.
+        server_settings: the parameters of the StartupMessage besides user and database.
+        ssl: "disable", "allow", "prefer", "require" (encrypted, certificate not checked), "verify"
+            (certificate and host name checked against the system's authorities), or an SSLContext.
+            See `ssl_for`.
+        timeout: seconds for connecting, over all hosts; None waits for ever.
+        command_timeout: seconds for a statement that is given no timeout of its own; None for ever.
+        drain_timeout: seconds an abandoned request may take to finish before the socket is aborted.
+        statement_cache_size: prepared statements kept for a connection; 0 turns the cache off.
+        max_message_size: bytes; a server message larger than this ends the connection.
+        scram_max_iterations: key derivation rounds a server may ask for.
+        allow_cleartext_password: send the password itself over TCP without TLS if the server asks.
+
+    Example:
+        >>> options = resolve("postgresql://ada@db/shop", environ={}, default_user=lambda: "me")
+        >>> options.hosts, options.database, options.ssl
+        ((Host(host='db', port=5432),), 'shop', 'prefer')
+    """
+
+    hosts: tuple[Host, ...]
+    user: str
+    password: Password = field(default=None, repr=False)
+    database: str
+    server_settings: Mapping[str, str] = field(hash=False)
+    ssl: SslMode | object = "prefer"
+    timeout: float | None = CONNECT_TIMEOUT
+    command_timeout: float | None = None
+    drain_timeout: float = DRAIN_TIMEOUT
+    statement_cache_size: int = STATEMENT_CACHE_SIZE
+    max_message_size: int = MAX_MESSAGE_SIZE
+    scram_max_iterations: int = SCRAM_MAX_ITERATIONS
+    allow_cleartext_password: bool = False
+
+    def ssl_for(self, host: Host) -> SslMode | object:
+        """Return `ssl`, or "disable" for a Unix socket: the server offers no TLS there.
+
+        Source: PostgreSQL documentation, libpq, "sslmode is ignored for Unix domain socket
+        communication".
+        """
+        return "disable" if host.is_unix else self.ssl
+
+
+def resolve(
+    dsn: str | None = None,
+    *,
+    host: str | Sequence[str] | None = None,
+    port: int | str | Sequence[int | str] | None = None,
+    user: str | None = None,
+    password: Password = None,
+    database: str | None = None,
+    timeout: float | NotGiven | None = NOT_GIVEN,
+    command_timeout: float | None = None,
+    server_settings: Mapping[str, str] | None = None,
+    ssl: str | bool | object = None,
+    drain_timeout: float = DRAIN_TIMEOUT,
+    statement_cache_size: int = STATEMENT_CACHE_SIZE,
+    max_message_size: int = MAX_MESSAGE_SIZE,
+    scram_max_iterations: int = SCRAM_MAX_ITERATIONS,
+    allow_cleartext_password: bool = False,
+    environ: Mapping[str, str],
+    default_user: Callable[[], str],
+    socket_directories: Sequence[str] = SOCKET_DIRECTORIES,
+) -> ConnectOptions:
+    """Merge connect()'s arguments, the DSN and the environment, the strongest first.
+
+    Args: those of `ConnectOptions`; `host` and `port` as in `resolve_hosts`; `ssl=True` is
+        "verify", `ssl=False` "disable", a str one of libpq's modes. `default_user` is asked when
+        nobody named the role.
+
+    Raises:
+        ClientConfigurationError: a value is malformed.
+        UnsupportedClientFeatureError: a parameter of libpq that pgallop does not have would change
+            where or how safely it connects.
+
+    Source: PostgreSQL documentation, libpq, "Parameter Key Words", "Environment Variables".
+    """
+    sources = Sources({} if dsn is None else parse_dsn(dsn), environ)
+    secret = _password(sources, password)
+    _refuse_unsupported(sources, has_password=secret is not None, has_context=_is_context(ssl))
+    hosts = resolve_hosts(sources, host, port, socket_directories)
+    role = _name(sources, "user", Given("user", user)) or _os_user(default_user)
+    return ConnectOptions(
+        hosts=hosts,
+        user=role,
+        password=secret,
+        database=_name(sources, "dbname", Given("database", database)) or role,
+        server_settings=_settings(sources, server_settings),
+        ssl=_ssl(sources, ssl, hosts),
+        timeout=_connect_timeout(sources, timeout),
+        command_timeout=_seconds_or_none(Given("command_timeout", command_timeout)),
+        drain_timeout=_seconds(Given("drain_timeout", drain_timeout)),
+        statement_cache_size=_count(Given("statement_cache_size", statement_cache_size), 0),
+        max_message_size=_count(Given("max_message_size", max_message_size), 1024),
+        scram_max_iterations=_count(Given("scram_max_iterations", scram_max_iterations), 1),
+        allow_cleartext_password=_flag(Given("allow_cleartext_password", allow_cleartext_password)),
+    )
+
+
+def _refuse_unsupported(sources: Sources, *, has_password: bool, has_context: bool) -> None:
+    for keyword, parameter in PARAMETERS.items():
+        if parameter.harmless is None or (parameter.tls and has_context):
+            continue
+        if keyword == "passfile" and has_password:
+            continue  # libpq does not open the file then either
+        given = sources.find(keyword)
+        if given is None or given.value in parameter.harmless:
+            continue
+        advice = ""
+        if parameter.harmless:
+            advice = f"; it can only be {_either(sorted(parameter.harmless))}"
+        elif parameter.tls:
+            advice = "; pass an SSLContext as ssl= (ssl=True trusts the system's authorities)"
+        raise UnsupportedClientFeatureError(f"{given.origin} is not supported{advice}")
+
+
+def _either(choices: Sequence[str]) -> str:
+    *others, last = [f'"{choice}"' for choice in choices]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _password(sources: Sources, password: object) -> Password:
+    if callable(password):
+        return cast("Callable[[], str | Awaitable[str]]", password)
+    argument = Given("password", password, private=True)
+    if password is not None and not isinstance(password, str):
+        raise argument.bad("a str, a function that returns one, or None")
+    # An empty password is a password here, while an empty PGPASSWORD is none.
+    given = argument if password is not None else sources.find("password")
+    return None if given is None else given.text()
+
+
+def _name(sources: Sources, keyword: str, argument: Given) -> str | None:
+    if argument.is_empty:
+        raise argument.bad("a name, or None for the default")
+    given = sources.find(keyword, argument)
+    return None if given is None else given.text()
+
+
+def _os_user(default_user: Callable[[], str]) -> str:
+    try:
+        name = default_user()
+    except (KeyError, OSError, ImportError) as error:  # what getpass.getuser() raises
+        raise ClientConfigurationError(
+            "user: the operating system does not say who runs this; pass user= or set PGUSER"
+        ) from error
+    given = Given("name of the operating system's user", name)
+    if not given.text():
+        raise given.bad("a name; pass user= or set PGUSER")
+    return name
+
+
+def _settings(sources: Sources, server_settings: object) -> Mapping[str, str]:
+    settings = _checked_settings(server_settings)
+    taken = {name.lower() for name in settings}  # the server folds their case
+    found = {
+        "client_encoding": sources.find("client_encoding"),
+        "application_name": sources.find("application_name")
+        or sources.find("fallback_application_name"),
+        "options": sources.find("options"),
+    }
+    for variable, name in SETTING_VARIABLES.items():
+        found[name] = sources.variable(variable)
+    for name, given in found.items():
+        if given is not None and name not in taken:
+            settings[name] = given.text()
+            if name == "client_encoding":
+                _check_encoding(given)
+    return MappingProxyType(settings | {"client_encoding": "UTF8"})
+
+
+def _checked_settings(server_settings: object) -> dict[str, str]:
+    argument = Given("server_settings", server_settings)
+    if server_settings is None:
+        return {}
+    if not isinstance(server_settings, Mapping):
+        raise argument.bad("a mapping of str to str, or None")
+    settings: dict[str, str] = {}
+    for name, value in cast("Mapping[object, object]", server_settings).items():
+        key = argument.part(name).text()
+        if not key:  # an empty name ends the StartupMessage
+            raise argument.part(name).bad("the name of a setting")
+        # Not shown: a setting can carry a secret, such as a token for row-level security.
+        given = Given(f'server_settings["{key}"]', value, private=True)
+        folded = key.lower()
+        if folded in ("user", "database"):
+            raise ClientConfigurationError(f"{given.origin}: use the argument {folded}=")
+        if folded == "replication" or folded.startswith("_pq_."):
+            raise UnsupportedClientFeatureError(f"{given.origin} is not supported")
+        text = given.text()
+        if folded == "client_encoding":
+            _check_encoding(given)
+        else:
+            settings[key] = text
+    return settings
+
+
+def _check_encoding(given: Given) -> None:
+    # The server reads names of encodings this way (encnames.c, clean_encoding_name).
+    if re.sub("[^a-z0-9]", "", given.text().lower()) not in ("utf8", "unicode"):
+        raise UnsupportedClientFeatureError(
+            f"{given.origin} has to be UTF8: pgallop sends and reads UTF-8 only"
+        )
+
+
+def _is_context(ssl: object) -> bool:
+    # By its methods, as nothing in the layers below transport imports ssl.
+    return callable(getattr(ssl, "wrap_bio", None)) and callable(getattr(ssl, "wrap_socket", None))
+
+
+def _ssl(sources: Sources, ssl: object, hosts: Sequence[Host]) -> SslMode | object:
+    if _is_context(ssl):
+        return ssl
+    if isinstance(ssl, bool):
+        return "verify" if ssl else "disable"
+    given = Given("ssl", ssl) if ssl is not None else sources.find("sslmode")
+    if given is None:
+        return "disable" if all(host.is_unix for host in hosts) else "prefer"
+    if isinstance(given.value, str) and given.value in _VERIFY_MODES:
+        raise UnsupportedClientFeatureError(
+            f"{given.origin}: {given.value} is not supported; pass ssl=True to check the "
+            "certificate and the host name against the system's authorities, or an SSLContext "
+            "that trusts yours"
+        )
+    if not isinstance(given.value, str) or given.value not in _TLS_MODES:
+        other = ", True, False or an SSLContext" if given.origin == "ssl" else ""
+        raise given.bad(f"{_either(_TLS_MODES)}{other}")
+    return given.value
+
+
+def _connect_timeout(sources: Sources, timeout: object) -> float | None:
+    if timeout is not NOT_GIVEN:
+        return _seconds_or_none(Given("timeout", timeout))
+    given = sources.find("connect_timeout")
+    if given is None:
+        return CONNECT_TIMEOUT
+    text = given.text().strip()
+    # libpq takes whole seconds, and waits for ever when told 0 or less.
+    if not re.fullmatch("-?[0-9]{1,10}", text) or int(text) > _MAX_INT32:
+        raise given.bad(f"whole seconds, at most {_MAX_INT32}; 0 waits for ever")
+    return float(text) if int(text) > 0 else None
+
+
+def _seconds_or_none(given: Given) -> float | None:
+    return None if given.value is None else _seconds(given, " or None")
+
+
+def _seconds(given: Given, alternative: str = "") -> float:
+    value = given.value
+    # NaN fails the comparison, and an int too large for a float never gets to float().
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 2**31:
+        raise given.bad(f"seconds above 0 and below 2**31{alternative}")
+    return float(value)
+
+
+def _count(given: Given, least: int) -> int:
+    value = given.value
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MAX_INT32:
+        raise given.bad(f"an int from {least} to {_MAX_INT32}")
+    return value
+
+
+def _flag(given: Given) -> bool:
+    if not isinstance(given.value, bool):
+        raise given.bad("True or False")
+    return given.value
