@@ -1,0 +1,1 @@
+"""Rows of a result: the record, and how a DataRow becomes one."""

@@ -1,0 +1,18 @@
+/* CPython calls that have no spelling in Python: filling a tuple in place, leaving the collector. */
+#ifndef PGALLOP_CPYTHON_H
+#define PGALLOP_CPYTHON_H
+#include <Python.h>
+
+/* Consumes no reference: the tuple takes its own. */
+static inline void pgallop_fill(PyObject *tuple, Py_ssize_t i, PyObject *value) {
+    Py_INCREF(value);
+    PyTuple_SET_ITEM(tuple, i, value);
+}
+static inline PyObject *pgallop_filled(PyObject *tuple) {
+    Py_INCREF(tuple);
+    return tuple;
+}
+static inline void pgallop_untrack(PyObject *object) {
+    PyObject_GC_UnTrack(object);
+}
+#endif

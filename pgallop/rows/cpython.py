@@ -1,0 +1,23 @@
+"""CPython calls that have no spelling in Python, as plain Python.
+
+Compiled modules cimport the same names from `cpython.pxd` and never reach this file. There a tuple is
+filled in place; here a list stands in for it until it is complete.
+"""
+
+from typing import Any
+
+
+def new_tuple(size: int) -> list[Any]:
+    return [None] * size
+
+
+def fill(values: list[Any], i: int, value: object) -> None:
+    values[i] = value
+
+
+def filled(values: list[Any]) -> tuple[Any, ...]:
+    return tuple(values)
+
+
+def untrack(value: object) -> None:
+    """Take `value` out of the garbage collector's sight; interpreted code cannot and need not."""

@@ -1,0 +1,17 @@
+cimport cython
+
+from pgallop.codecs.codec cimport Codec
+from pgallop.rows cimport cpython
+from pgallop.rows.record cimport Record, Shape
+from pgallop.wire.reader cimport Reader
+
+
+cdef class RowDecoder:
+    cdef readonly Shape shape
+    cdef readonly tuple codecs
+    cdef Py_ssize_t width
+    cdef bint atomic
+
+    @cython.locals(codec=Codec, record=Record, i=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t,
+                   start=Py_ssize_t, values=tuple)
+    cdef Record decode(self, Reader reader)

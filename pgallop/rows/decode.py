@@ -1,0 +1,65 @@
+"""DataRow to Record.
+
+A result of a million rows is a million objects for the garbage collector to walk, again and again while
+the list grows: 572 ns a row tracked, 87 ns untracked. So where every column yields values that cannot
+refer back to the record (`Codec.atomic`), record and tuple leave the collector's sight at creation.
+"""
+
+from pgallop.codecs.codec import Codec
+from pgallop.errors import ProtocolError
+from pgallop.rows import cpython
+from pgallop.rows.record import Record, Shape
+from pgallop.wire.reader import Reader
+
+
+class RowDecoder:
+    """Reads the rows of one statement: a codec per column, bound once.
+
+    `names`: the columns' names; `codecs`: what reads each of them.
+    """
+
+    __slots__ = ("atomic", "codecs", "shape", "width")
+
+    shape: Shape
+    codecs: tuple[Codec, ...]
+    width: int
+    atomic: bool
+
+    def __init__(self, names: tuple[str, ...], codecs: tuple[Codec, ...]) -> None:
+        if len(names) != len(codecs):
+            raise ValueError(f"{len(names)} columns with {len(codecs)} codecs")
+        self.shape = Shape(names)
+        self.codecs = codecs
+        self.width = len(codecs)
+        self.atomic = all([codec.atomic for codec in codecs])
+
+    def decode(self, reader: Reader) -> Record:
+        width = self.width
+        if reader.read_uint16() != width:
+            raise ProtocolError(f"a row does not have the {width} columns that were described")
+        values = cpython.new_tuple(width)
+        end = reader.end
+        for i in range(width):
+            size = reader.read_size()
+            if size < 0:
+                cpython.fill(values, i, None)
+                continue
+            codec = self.codecs[i]
+            # The codec sees its field and nothing else, and has to read all of it.
+            start = reader.pos
+            reader.end = start + size
+            cpython.fill(values, i, codec.decode(reader, size))
+            if reader.pos != start + size:
+                raise ProtocolError(
+                    f"column {self.shape.names[i]!r} has {size} bytes, which is not what its type "
+                    f"{codec.name} takes"
+                )
+            reader.end = end
+        reader.expect_end()
+        record = Record.__new__(Record)
+        record.shape = self.shape
+        record.fields = cpython.filled(values)
+        if self.atomic:
+            cpython.untrack(record.fields)
+            cpython.untrack(record)
+        return record

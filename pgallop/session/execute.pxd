@@ -1,0 +1,28 @@
+cimport cython
+
+from pgallop.codecs.codec cimport Codec
+from pgallop.session.request cimport Request
+from pgallop.session.statement cimport Statement
+from pgallop.wire.reader cimport Reader
+from pgallop.wire.writer cimport Writer
+
+
+cdef bytes TABLE
+cdef bytes ALL_ROWS
+cdef bytes FIRST_ROW
+
+
+cdef class Execute(Request):
+    cdef readonly Statement statement
+    cdef readonly tuple arguments
+    cdef readonly bint limited
+    cdef list rows
+    cdef bytes command
+
+    @cython.locals(statement=Statement, start=Py_ssize_t)
+    cdef object write(self, Writer writer)
+    @cython.locals(codec=Codec, i=Py_ssize_t, field=Py_ssize_t, parameters=tuple, arguments=tuple)
+    cdef int write_arguments(self, Writer writer) except -1
+    @cython.locals(successor=int)
+    cdef bint on_message(self, int tag, Reader reader) except -1
+    cdef object on_row(self, Reader reader)

@@ -1,0 +1,21 @@
+from pgallop.wire.reader cimport Reader
+from pgallop.wire.writer cimport Writer
+
+
+cdef class Request:
+    cdef public object waiter
+    cdef public object timer
+    cdef public object error
+    cdef public bint discarded
+    cdef readonly bint finished
+    cdef readonly bint alone
+    cdef bytes reply
+    cdef readonly int state
+    cdef readonly int status
+    cdef bytes table
+
+    cdef object write(self, Writer writer)
+    cdef bint on_message(self, int tag, Reader reader) except -1
+    cdef int step(self, int tag) except -1
+    cdef object result(self)
+    cdef object complete(self)

@@ -1,0 +1,33 @@
+cimport cython
+
+from pgallop.session.request cimport Request
+from pgallop.wire.framing cimport Framing
+from pgallop.wire.reader cimport Reader
+from pgallop.wire.writer cimport Writer
+
+
+cdef class Session:
+    cdef Framing framing
+    cdef readonly Writer writer
+    cdef readonly object requests
+    cdef readonly object waiting
+    cdef Request head
+    cdef Request blocker
+    cdef readonly int status
+    cdef readonly dict parameters
+    cdef readonly object broken
+    cdef readonly object last_error
+    cdef public object on_notice
+    cdef public object on_notification
+    cdef public object on_head
+
+    cdef int enqueue(self, Request request) except -1
+    @cython.locals(head=Request, tag=int, reader=Reader)
+    cpdef object feed(self, bytes data)
+    cdef int on_asynchronous(self, int tag, Reader reader) except -1
+    cdef int on_unsolicited(self, int tag, Reader reader) except -1
+    cdef int send_reply_of(self, Request request) except -1
+    @cython.locals(head=Request)
+    cdef int finish_head(self) except -1
+    @cython.locals(request=Request)
+    cdef int write_waiting(self) except -1

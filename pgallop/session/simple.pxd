@@ -1,0 +1,8 @@
+from pgallop.session.request cimport Request
+from pgallop.wire.reader cimport Reader
+from pgallop.wire.writer cimport Writer
+
+
+cdef class SimpleQuery(Request):
+    cdef readonly str query
+    cdef str command

@@ -1,0 +1,52 @@
+"""Query: one or several statements in one message, their rows dropped, the last command tag kept.
+
+Writes:  Query
+Reads:   (RowDescription DataRow* CommandComplete | CommandComplete | EmptyQueryResponse)* ReadyForQuery
+
+Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Simple Query".
+"""
+
+from typing import Any
+
+from pgallop import errors
+from pgallop.session.copy_refusal import refuse_copy
+from pgallop.session.request import Request, Waiter
+from pgallop.session.statement import reads_copy_data
+from pgallop.session.transitions import DONE, SIMPLE, compile_table
+from pgallop.wire import backend, frontend
+from pgallop.wire.reader import Reader
+from pgallop.wire.writer import Writer
+
+TABLE = compile_table(SIMPLE)
+
+
+class SimpleQuery(Request):
+    """Run the statements in `query`; the result is the last one's command tag."""
+
+    __slots__ = ("command", "query")
+
+    query: str
+    command: str
+
+    def __init__(self, waiter: Waiter | None, query: str) -> None:
+        super().__init__(TABLE, waiter)
+        self.query = query
+        self.command = ""
+        self.alone = reads_copy_data(query)
+
+    def write(self, writer: Writer) -> None:
+        frontend.query(writer, self.query)
+
+    def on_message(self, tag: int, reader: Reader) -> bool:
+        if self.step(tag) == DONE:
+            return True
+        if tag == 67:  # CommandComplete
+            self.command = backend.command_complete(reader)
+        elif tag == 69:  # ErrorResponse
+            self.fail(errors.from_fields(backend.error_fields(reader), self.query))
+        elif tag == 71 or tag == 72:  # CopyInResponse, CopyOutResponse
+            refuse_copy(self, tag, extended=False)
+        return False
+
+    def result(self) -> Any:
+        return self.command

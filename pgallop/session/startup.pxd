@@ -1,0 +1,17 @@
+from pgallop.session.request cimport Request
+from pgallop.wire.reader cimport Reader
+from pgallop.wire.writer cimport Writer
+
+
+cdef class Startup(Request):
+    cdef dict parameters
+    cdef object password
+    cdef bint private
+    cdef object scram
+    cdef int max_iterations
+    cdef bint authenticated
+    cdef readonly int pid
+    cdef readonly bytes key
+
+    cdef int authenticate(self, Reader reader) except -1
+    cdef int begin_sasl(self, bytes mechanisms) except -1

@@ -1,0 +1,160 @@
+"""StartupMessage and authentication, up to the first ReadyForQuery.
+
+Writes:  StartupMessage  (PasswordMessage | SASLInitialResponse SASLResponse)?
+Reads:   Authentication*  BackendKeyData?  ReadyForQuery        (or ErrorResponse, and the end)
+
+SCRAM's key takes milliseconds of pure computation, which is not this layer's to schedule: the waiter
+gets the `KeyParameters` as an intermediate result, and `continue_sasl` goes on from the key.
+
+Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Start-up".
+"""
+
+from typing import Any
+
+from pgallop import errors
+from pgallop.auth.password import encode_credential, md5_password
+from pgallop.auth.sasl import choose_mechanism, parse_mechanisms
+from pgallop.auth.scram import ScramClient
+from pgallop.errors import InvalidPasswordError, ProtocolError, UnsupportedClientFeatureError
+from pgallop.session.request import Request, Waiter
+from pgallop.session.transitions import DONE, STARTUP, compile_table
+from pgallop.wire import backend, frontend
+from pgallop.wire.reader import Reader
+from pgallop.wire.writer import Writer
+
+TABLE = compile_table(STARTUP)
+
+METHODS = {2: "Kerberos V5", 6: "SCM credentials", 7: "GSSAPI", 9: "SSPI"}
+
+
+class Startup(Request):
+    """Introduce ourselves with `parameters` (user, database, settings) and authenticate.
+
+    `private`: the channel may carry a password as it is (TLS, a Unix socket, or the user's word).
+    `max_iterations`: the most rounds SCRAM may ask for. The result is None.
+    """
+
+    __slots__ = (
+        "authenticated",
+        "key",
+        "max_iterations",
+        "parameters",
+        "password",
+        "pid",
+        "private",
+        "scram",
+    )
+
+    parameters: dict[str, str]
+    password: str | None
+    private: bool
+    scram: ScramClient | None
+    max_iterations: int
+    authenticated: bool
+    pid: int
+    key: bytes
+
+    def __init__(
+        self,
+        waiter: Waiter | None,
+        parameters: dict[str, str],
+        password: str | None,
+        private: bool,
+        max_iterations: int,
+    ) -> None:
+        super().__init__(TABLE, waiter)
+        self.parameters = parameters
+        self.password = password
+        self.private = private
+        self.scram = None
+        self.max_iterations = max_iterations
+        self.authenticated = False
+        self.pid = 0
+        self.key = b""
+
+    def write(self, writer: Writer) -> None:
+        frontend.startup_message(writer, self.parameters)
+
+    def on_message(self, tag: int, reader: Reader) -> bool:
+        if self.step(tag) == DONE:
+            return True
+        if tag == 82:  # Authentication
+            self.authenticate(reader)
+        elif tag == 75:  # BackendKeyData
+            self.pid, self.key = backend.backend_key_data(reader)
+        elif tag == 118:  # NegotiateProtocolVersion: 3.0 without options is what we asked for
+            backend.negotiate_protocol_version(reader)
+        elif tag == 69:  # ErrorResponse: the server closes behind it
+            self.fail(errors.from_fields(backend.error_fields(reader)))
+            return True
+        return False
+
+    def authenticate(self, reader: Reader) -> None:
+        kind, data = backend.authentication(reader)
+        if kind == backend.AUTH_OK:
+            # A server that skips its proof has not shown that it knows the password.
+            if self.scram is not None and not self.scram.verified:
+                raise ProtocolError("the server ended SCRAM without proving its identity")
+            self.authenticated = True
+            self.state = 1  # "settings"
+        elif kind == backend.AUTH_CLEARTEXT:
+            if not self.private:
+                raise UnsupportedClientFeatureError(
+                    "the server asks for the password in clear text over an unencrypted connection",
+                    hint="use ssl='require', let the server ask for scram-sha-256, "
+                    "or pass allow_cleartext_password=True",
+                )
+            self.send_password(encode_credential(self.required_password(), "password"))
+        elif kind == backend.AUTH_MD5:
+            password = self.required_password()
+            self.send_password(md5_password(self.parameters["user"], password, data).encode())
+        elif kind == backend.AUTH_SASL:
+            self.begin_sasl(data)
+        elif kind == backend.AUTH_SASL_CONTINUE and self.scram is not None:
+            self.ask(self.scram.receive_server_first(data))
+        elif kind == backend.AUTH_SASL_FINAL and self.scram is not None:
+            self.scram.receive_server_final(data)
+        else:
+            name = METHODS.get(kind, f"method {kind}")
+            raise UnsupportedClientFeatureError(
+                f"the server asks for authentication by {name}, which pgallop does not speak",
+                hint="in pg_hba.conf, scram-sha-256, md5, password and trust work",
+            )
+
+    def required_password(self) -> str:
+        if self.password is None:
+            raise InvalidPasswordError(
+                f"the server asks for a password for user {self.parameters['user']!r} "
+                f"and none was given: pass password=, put it into the DSN or set PGPASSWORD"
+            )
+        return self.password
+
+    def send_password(self, password: bytes) -> None:
+        writer = Writer()
+        frontend.password_message(writer, password)
+        self.reply = writer.take()
+
+    def begin_sasl(self, mechanisms: bytes) -> None:
+        if self.scram is not None:
+            raise ProtocolError("the server began SASL authentication a second time")
+        mechanism = choose_mechanism(parse_mechanisms(mechanisms))
+        self.scram = ScramClient(self.required_password(), max_iterations=self.max_iterations)
+        writer = Writer()
+        frontend.sasl_initial_response(writer, mechanism, self.scram.client_first())
+        self.reply = writer.take()
+
+    def ask(self, question: object) -> None:
+        """Hand an intermediate result to the waiter; whoever answers it brings the next waiter."""
+        waiter = self.waiter
+        self.waiter = None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(question)
+
+    def continue_sasl(self, salted_password: bytes, waiter: Waiter) -> None:
+        """Go on with SCRAM from its key; the session's `send_reply` then sends what it made."""
+        if self.scram is None:
+            raise ProtocolError("SASL was not begun")
+        self.waiter = waiter
+        writer = Writer()
+        frontend.sasl_response(writer, self.scram.client_final(salted_password))
+        self.reply = writer.take()

@@ -1,0 +1,72 @@
+"""Which replies are legal, as data: for each kind of request its states, and per state what may come.
+
+A reply that is not listed is a ProtocolError and ends the connection. NoticeResponse, NotificationResponse
+and ParameterStatus may come at any time and are not listed. "done" is always ReadyForQuery.
+
+The tables are compiled to bytes, one row of 256 a state, so that following one costs an index.
+"""
+
+from typing import Final
+
+ILLEGAL: Final = 255
+DONE: Final = 254
+
+# State: {message: next state}. The first state is where a request begins.
+STARTUP = {
+    "authentication": {"R": "authentication", "v": "authentication", "E": "failed"},
+    "settings": {"K": "settings", "Z": "done", "E": "failed"},
+    "failed": {"E": "failed"},
+}
+
+PREPARE = {
+    "parse": {"3": "parse", "1": "parameters", "E": "failed"},
+    "parameters": {"t": "columns", "E": "failed"},
+    "columns": {"T": "sync", "n": "sync", "E": "failed"},
+    "sync": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+}
+
+# A portal suspended by its row limit ends there: it does not outlive the Sync.
+EXECUTE = {
+    "bind": {"3": "bind", "2": "rows", "E": "failed"},
+    "rows": {
+        "D": "rows",
+        "C": "sync",
+        "I": "sync",
+        "s": "sync",
+        "G": "copy in",
+        "H": "copy out",
+        "E": "failed",
+    },
+    "copy in": {"E": "failed"},
+    "copy out": {"d": "copy out", "c": "rows", "E": "failed"},
+    # A deferred constraint fails here, after CommandComplete.
+    "sync": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+}
+
+SIMPLE = {
+    "statement": {
+        "T": "rows",
+        "C": "statement",
+        "I": "statement",
+        "G": "copy in",
+        "H": "copy out",
+        "E": "failed",
+        "Z": "done",
+    },
+    "rows": {"D": "rows", "C": "statement", "E": "failed"},
+    "copy in": {"E": "failed"},
+    "copy out": {"d": "copy out", "c": "statement", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+}
+
+
+def compile_table(states: dict[str, dict[str, str]]) -> bytes:
+    """The table as bytes: `table[256 * state + message]` is the next state, DONE or ILLEGAL."""
+    numbers = {name: number for number, name in enumerate(states)} | {"done": DONE}
+    table = bytearray([ILLEGAL]) * (256 * len(states))
+    for number, replies in enumerate(states.values()):
+        for message, successor in replies.items():
+            table[256 * number + ord(message)] = numbers[successor]
+    return bytes(table)
