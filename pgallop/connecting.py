@@ -1,0 +1,133 @@
+"""`connect`, whose result can be awaited and entered with `async with`."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from pgallop.config.options import NOT_GIVEN, NotGiven, resolve
+from pgallop.connection import Connection
+from pgallop.errors import InterfaceError
+from pgallop.transport.connect import open_link
+
+
+def connect(
+    dsn: str | None = None,
+    *,
+    host: str | Sequence[str] | None = None,
+    port: int | str | Sequence[int | str] | None = None,
+    user: str | None = None,
+    password: str | Callable[[], str | Awaitable[str]] | None = None,
+    database: str | None = None,
+    timeout: float | NotGiven | None = NOT_GIVEN,
+    command_timeout: float | None = None,
+    server_settings: Mapping[str, str] | None = None,
+    ssl: Any = None,
+    statement_cache_size: int = 100,
+    drain_timeout: float = 5.0,
+    max_message_size: int = 1 << 30,
+    scram_max_iterations: int = 100_000,
+    allow_cleartext_password: bool = False,
+) -> "ConnectCall":
+    """Connect to a PostgreSQL server.
+
+    What is not given as an argument comes from the DSN, then from the environment (PGHOST, PGPORT,
+    PGUSER, PGPASSWORD, PGDATABASE and others), then from the defaults.
+
+    Args:
+        dsn: `postgresql://user:password@host:port/database?sslmode=require`, or libpq's
+            `host=localhost user=ada`.
+        host: a name, an address, or the directory of a Unix socket; a sequence is tried in order.
+        port: 5432 by default; a sequence gives one for each host.
+        user: the role; the operating system's user by default.
+        password: text, or a function that returns it (or an awaitable of it) at each connect.
+        database: the user's name by default.
+        timeout: seconds for all of connecting, 60 by default, None for no limit.
+        command_timeout: seconds for each statement that has no `timeout` of its own.
+        server_settings: settings for the session, such as `{"search_path": "app"}`.
+        ssl: "disable", "prefer" (the default over TCP), "require", True (certificate and host name
+            checked) or an `ssl.SSLContext`.
+        statement_cache_size: how many prepared statements to keep, 0 for none.
+        drain_timeout: seconds an abandoned statement may hold up the connection.
+        max_message_size: bytes of the longest message accepted from the server.
+        scram_max_iterations: the most rounds of key derivation the server may ask for.
+        allow_cleartext_password: let the password travel as it is over an unencrypted network.
+
+    Returns:
+        Something to await, which gives a `Connection`, or to enter with `async with`, which closes the
+        connection at the end of the block.
+
+    Raises:
+        ClientConfigurationError: an argument, the DSN or a variable is malformed.
+        CannotConnectError: no host can be reached (an OSError, of the kind of its cause).
+        PostgresError: the server refused: wrong password, no such database, too many connections.
+
+    Example:
+        >>> async with pgallop.connect("postgresql://localhost/shop") as conn:
+        ...     await conn.fetchval("SELECT version()")
+
+    Source: PostgreSQL documentation, libpq, "Database Connection Control Functions".
+    """
+    arguments = locals()
+
+    async def open_connection() -> Connection:
+        options = resolve(**arguments, environ=os.environ, default_user=getpass.getuser)
+        loop = asyncio.get_running_loop()
+        return Connection(await open_link(options, loop), options, loop)
+
+    return ConnectCall(open_connection)
+
+
+class ConnectCall(Coroutine[Any, Any, Connection]):
+    """A call of `connect` that has not been made yet: await it, or enter it.
+
+    It is a coroutine to asyncio (`create_task`, `run` and `wait_for` take it), and nothing has been
+    opened if it is never used.
+    """
+
+    def __init__(self, open_connection: Callable[[], Coroutine[Any, Any, Connection]]) -> None:
+        self._open = open_connection
+        self._coroutine: Coroutine[Any, Any, Connection] | None = None
+        self._connection: Connection | None = None
+
+    def _started(self) -> Coroutine[Any, Any, Connection]:
+        if self._coroutine is None:
+            self._coroutine = self._open()
+        return self._coroutine
+
+    def send(self, value: Any) -> Any:
+        return self._started().send(value)
+
+    def throw(self, *exception: Any) -> Any:
+        return self._started().throw(*exception)
+
+    def close(self) -> None:
+        if self._coroutine is not None:
+            self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, Connection]:
+        if self._coroutine is not None:
+            raise InterfaceError("this connect() was awaited before: call it again")
+        return self._started().__await__()
+
+    async def __aenter__(self) -> Connection:
+        if self._coroutine is not None:
+            raise InterfaceError("this connect() was used before: call it again")
+        self._connection = await self._started()
+        return self._connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection = self._connection
+        self._connection = None
+        assert connection is not None
+        if kind is None:
+            await connection.close()
+        else:
+            await connection._close_after_error()

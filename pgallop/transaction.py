@@ -1,0 +1,188 @@
+"""`Transaction`: BEGIN to COMMIT or ROLLBACK, nested ones as savepoints."""
+
+import asyncio
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pgallop.errors import InterfaceError, PostgresError, TransactionAborted
+from pgallop.ownership import BlockState
+from pgallop.session.session import IDLE
+
+if TYPE_CHECKING:
+    from pgallop.connection import Connection
+
+ISOLATION_LEVELS = {
+    "read_committed": "READ COMMITTED",
+    "read_uncommitted": "READ UNCOMMITTED",
+    "repeatable_read": "REPEATABLE READ",
+    "serializable": "SERIALIZABLE",
+}
+
+
+class Transaction:
+    """A transaction, or a savepoint when one is already open in this context.
+
+    Made by `Connection.transaction`; use it with `async with`, or call `start`, then `commit` or
+    `rollback`. While it is open, other contexts' statements on the connection wait for its end; tasks
+    started from within it take part.
+    """
+
+    def __init__(
+        self,
+        connection: "Connection",
+        isolation: str | None = None,
+        readonly: bool = False,
+        deferrable: bool = False,
+    ) -> None:
+        if isolation is not None and isolation not in ISOLATION_LEVELS:
+            raise ValueError(
+                f"isolation: expected one of {', '.join(sorted(ISOLATION_LEVELS))}, "
+                f"got {isolation!r}"
+            )
+        self._connection = connection
+        self._isolation = isolation
+        self._readonly = readonly
+        self._deferrable = deferrable
+        self._ownership = connection._ownership
+        self._block = self._ownership.new_block()
+        self._savepoint: str | None = None
+        self._managed = False
+
+    def is_completed(self) -> bool:
+        """Whether the transaction has ended, one way or the other."""
+        return self._block.state is BlockState.CLOSED
+
+    async def start(self) -> None:
+        """Begin: BEGIN, or SAVEPOINT inside another transaction of this context.
+
+        Raises InterfaceError if it was started before, or if the connection is in a transaction that
+        was not opened by `transaction()`.
+        """
+        if self._block.state is not BlockState.NEW:
+            raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
+        await self._ownership.my_turn(None)
+        begin = self._beginning()
+        begun = self._connection._control(begin)
+        self._ownership.begin(self._block)
+        try:
+            await self._connection._answer(begun)
+        except BaseException:
+            if begun.done():
+                self._ownership.ended(self._block)
+            else:
+                # Cancelled or out of time while BEGIN is on its way: nobody will end what it begins.
+                self._undo()
+            raise
+        self._ownership.opened(self._block)
+
+    def _undo(self) -> None:
+        """Send the rollback right behind an unanswered beginning; others wait for its answer."""
+        try:
+            self._end(self._rollback_text())
+        except InterfaceError:
+            self._ownership.ended(self._block)  # the connection is closed
+
+    def _beginning(self) -> str:
+        """The statement that begins this transaction."""
+        if self._ownership.blocks:
+            if self._isolation is not None:
+                raise InterfaceError(
+                    "nested transaction has an isolation level of its own: only the outermost "
+                    "transaction can have one"
+                )
+            self._savepoint = self._connection._new_name("savepoint")
+            return f"SAVEPOINT {self._savepoint}"
+        if self._connection._session.status != IDLE:
+            raise InterfaceError(
+                "cannot use transaction() in a manually started transaction",
+                hint="end it with COMMIT or ROLLBACK first, or use SAVEPOINT",
+            )
+        words = ["BEGIN"]
+        if self._isolation is not None:
+            words.append(f"ISOLATION LEVEL {ISOLATION_LEVELS[self._isolation]}")
+        if self._readonly:
+            words.append("READ ONLY")
+        if self._deferrable:
+            words.append("DEFERRABLE")
+        return " ".join(words)
+
+    async def commit(self) -> None:
+        """Make the changes of this transaction permanent, or part of the outer transaction.
+
+        Raises TransactionAborted if the server rolled back instead, because a statement had failed.
+        """
+        self._check_manual("commit")
+        await self._commit()
+
+    async def rollback(self) -> None:
+        """Undo the changes of this transaction."""
+        self._check_manual("roll back")
+        await self._rollback()
+
+    async def __aenter__(self) -> "Transaction":
+        if self._managed:
+            raise InterfaceError("cannot enter the same transaction twice")
+        self._managed = True
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._managed = False
+        if kind is None:
+            await self._commit()
+            return
+        try:
+            await self._rollback()
+        except (InterfaceError, PostgresError):
+            # With the connection the transaction is gone too: the body's error is the one to see.
+            if not self._connection.is_closed():
+                raise
+
+    def _check_manual(self, verb: str) -> None:
+        if self._managed:
+            raise InterfaceError(f"cannot {verb} within an `async with` block, whose end does that")
+
+    async def _commit(self) -> None:
+        await self._check_innermost("commit")
+        text = "COMMIT" if self._savepoint is None else f"RELEASE SAVEPOINT {self._savepoint}"
+        tag = await self._connection._answer(self._end(text))
+        if tag == "ROLLBACK":
+            raise TransactionAborted(
+                "the transaction was rolled back: a statement in it had failed before COMMIT"
+            )
+
+    async def _rollback(self) -> None:
+        await self._check_innermost("roll back")
+        await self._connection._answer(self._end(self._rollback_text()))
+
+    def _rollback_text(self) -> str:
+        if self._savepoint is None:
+            return "ROLLBACK"
+        return f"ROLLBACK TO SAVEPOINT {self._savepoint}; RELEASE SAVEPOINT {self._savepoint}"
+
+    async def _check_innermost(self, verb: str) -> None:
+        """Check that this is the innermost block; otherwise roll back all of it and complain."""
+        state = self._block.state
+        if state is not BlockState.OPEN:
+            raise InterfaceError(f"cannot {verb}: the transaction is {state.value}")
+        inner = self._ownership.blocks[-1]
+        if inner is self._block:
+            return
+        await self._connection._answer(self._end(self._rollback_text()))
+        raise InterfaceError(
+            f"cannot {verb}: the transaction begun inside it at {inner.began_at} was still open, "
+            f"so both were rolled back",
+            hint="end transactions in the reverse order of their beginning",
+        )
+
+    def _end(self, text: str) -> "asyncio.Future[str]":
+        """Submit what ends the block; others go on when it is answered, whoever waits for it."""
+        answer = self._connection._control(text)
+        self._block.state = BlockState.CLOSING
+        answer.add_done_callback(lambda answer: self._ownership.ended(self._block))
+        return answer

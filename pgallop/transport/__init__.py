@@ -1,0 +1,1 @@
+"""Sockets and event loops: from here on asyncio is known."""

@@ -1,0 +1,28 @@
+from pgallop.session.session cimport Session
+from pgallop.transport cimport syscalls
+
+
+cdef class Stream:
+    cdef readonly Session session
+    cdef readonly object loop
+    cdef readonly object tls
+    cdef readonly bint closed
+    cdef readonly bint foreign
+    cdef bint held
+    cdef bint scheduled
+    cdef object __weakref__
+
+    cpdef object submitted(self)
+    cpdef object flush(self)
+    cpdef object received(self, bytes data)
+    cpdef bint blocked(self)
+    cpdef object transmit(self, bytes data)
+
+
+cdef class SocketStream(Stream):
+    cdef object sock
+    cdef int fd
+    cdef bytes backlog
+    cdef Py_ssize_t backlog_start
+
+    cdef object send_backlog(self)

@@ -1,0 +1,240 @@
+"""`Stream`: a session's bytes on the network. `SocketStream` owns its socket, which is the fast way.
+
+A stream reads into the session and sends what the session's writer holds: at once when nothing was under
+way, otherwise once per tick of the event loop for everything queued meanwhile.
+"""
+
+import asyncio
+import os
+import socket
+import weakref
+from typing import TYPE_CHECKING
+
+from pgallop.errors import InterfaceError
+from pgallop.session.session import Session
+from pgallop.transport import syscalls
+
+if TYPE_CHECKING:
+    from pgallop.transport.tls import TlsChannel
+
+# How often a readable socket is read before the event loop gets its turn again: 256 KiB.
+READS_PER_EVENT = 4
+
+
+class Stream:
+    """What all transports of a session share.
+
+    `tls`: encrypts and decrypts, or None. While `held`, nothing new is sent (a cancellation is under
+    way that must not hit it). `closed`: nothing can be sent or received any more.
+    """
+
+    __slots__ = ("__weakref__", "closed", "foreign", "held", "loop", "scheduled", "session", "tls")
+
+    session: Session
+    loop: asyncio.AbstractEventLoop
+    tls: "TlsChannel | None"
+    closed: bool
+    foreign: bool
+    held: bool
+    scheduled: bool
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, session: Session, tls: "TlsChannel | None"
+    ) -> None:
+        self.loop = loop
+        self.session = session
+        self.tls = tls
+        self.closed = False
+        self.foreign = False
+        self.held = False
+        self.scheduled = False
+        living.add(self)
+
+    def submitted(self) -> None:
+        """Something was submitted to the session: see that it is sent."""
+        if self.scheduled or self.session.writer.pos == 0:
+            return
+        if len(self.session.requests) == 1:
+            self.flush()
+        else:
+            self.scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send all that the session has written, unless sending is held or blocked."""
+        self.scheduled = False
+        if self.held or self.closed or self.blocked() or self.session.writer.pos == 0:
+            return
+        data = self.session.writer.take()
+        if self.tls is not None:
+            data = self.tls.encrypt(data)
+        self.transmit(data)
+
+    def hold(self) -> None:
+        """Send nothing new until `release`."""
+        self.held = True
+
+    def release(self) -> None:
+        self.held = False
+        self.flush()
+
+    def received(self, data: bytes) -> None:
+        """Feed received bytes to the session; whatever that raises ends the connection."""
+        try:
+            if self.tls is not None:
+                data = self.tls.decrypt(data)
+                answer = self.tls.outgoing()
+                if answer:
+                    self.transmit(answer)
+            self.session.feed(data)
+        except Exception as error:
+            self.lose(error)
+            return
+        except BaseException as error:
+            self.lose(error)
+            raise
+        if self.session.writer.pos and not self.scheduled:
+            self.flush()
+
+    def ended(self) -> None:
+        """The server has closed the connection."""
+        self.lose(
+            self.session.last_error
+            or ConnectionResetError("the server closed the connection without a word")
+        )
+
+    def lose(self, error: BaseException) -> None:
+        """Close without a word to the server; every pending request fails because of `error`."""
+        if self.closed:
+            return
+        self.closed = True
+        living.discard(self)
+        self.disconnect()
+        self.session.lost(error)
+
+    def blocked(self) -> bool:
+        """Whether earlier bytes still wait for the kernel."""
+        return False
+
+    def transmit(self, data: bytes) -> None:
+        """Hand `data` to the network."""
+
+    def disconnect(self) -> None:
+        """Let go of the socket."""
+
+    def disown(self) -> None:
+        """In a forked child: let go of the parent's socket without touching what they share."""
+        self.foreign = True
+        self.closed = True
+        self.session.disown(InterfaceError("the connection belongs to the parent process"))
+
+
+class SocketStream(Stream):
+    """A connected non-blocking socket, read and written by ourselves."""
+
+    __slots__ = ("backlog", "backlog_start", "fd", "sock")
+
+    sock: socket.socket
+    fd: int
+    backlog: bytes
+    backlog_start: int
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        session: Session,
+        tls: "TlsChannel | None",
+        sock: socket.socket,
+    ) -> None:
+        super().__init__(loop, session, tls)
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.backlog = b""
+        self.backlog_start = 0
+
+    def start(self) -> None:
+        """Begin to read; raises NotImplementedError on loops without `add_reader`."""
+        self.loop.add_reader(self.fd, self.on_readable)
+
+    def on_readable(self) -> None:
+        for _ in range(READS_PER_EVENT):
+            if self.closed:
+                return
+            try:
+                data = syscalls.receive(self.sock, self.fd)
+            except OSError as error:
+                self.lose(error)
+                return
+            if data is None:
+                return
+            if not data:
+                self.ended()
+                return
+            self.received(data)
+            # A short read has emptied the socket: do not ask again.
+            if len(data) < syscalls.RECEIVE_SIZE:
+                return
+
+    def blocked(self) -> bool:
+        return len(self.backlog) > 0
+
+    def transmit(self, data: bytes) -> None:
+        if self.backlog:
+            # TLS has to answer although the kernel is not ready for what came before.
+            self.backlog = self.backlog[self.backlog_start :] + data
+            self.backlog_start = 0
+            return
+        self.backlog = data
+        self.backlog_start = 0
+        self.send_backlog()
+        if self.backlog and not self.closed:
+            self.loop.add_writer(self.fd, self.on_writable)
+
+    def send_backlog(self) -> None:
+        try:
+            self.backlog_start += syscalls.send(
+                self.sock, self.fd, self.backlog, self.backlog_start
+            )
+        except OSError as error:
+            self.backlog = b""
+            self.lose(error)
+            return
+        if self.backlog_start == len(self.backlog):
+            self.backlog = b""
+
+    def on_writable(self) -> None:
+        if self.closed:
+            return
+        self.send_backlog()
+        if not self.backlog and not self.closed:
+            self.loop.remove_writer(self.fd)
+            self.flush()
+
+    def disconnect(self) -> None:
+        # The loop forgets the descriptor before the number can be given to another socket.
+        fd = self.fd
+        self.fd = -1
+        if not self.loop.is_closed():
+            self.loop.remove_reader(fd)
+            self.loop.remove_writer(fd)
+        self.sock.close()
+
+    def disown(self) -> None:
+        # No remove_reader here: an epoll instance is shared with the parent, and so would be the
+        # removal. Closing our copy of the descriptor does nothing to the parent's.
+        super().disown()
+        self.fd = -1
+        self.sock.close()
+
+
+living: "weakref.WeakSet[Stream]" = weakref.WeakSet()
+
+
+def disown_all() -> None:
+    """What a parent process opened is not a child's to use."""
+    for stream in list(living):
+        stream.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=disown_all)

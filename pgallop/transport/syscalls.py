@@ -1,0 +1,21 @@
+"""recv and send on a non-blocking socket; compiled modules call the C functions of `syscalls.h`."""
+
+import socket
+
+RECEIVE_SIZE = 65536
+
+
+def receive(sock: socket.socket, fd: int) -> bytes | None:
+    """Bytes received, b"" at the end of the stream, None when there is nothing to read yet."""
+    try:
+        return sock.recv(RECEIVE_SIZE)
+    except (BlockingIOError, InterruptedError):
+        return None
+
+
+def send(sock: socket.socket, fd: int, data: bytes, start: int) -> int:
+    """How many bytes of `data[start:]` the kernel took, 0 when it takes none now."""
+    try:
+        return sock.send(memoryview(data)[start:] if start else data)
+    except (BlockingIOError, InterruptedError):
+        return 0

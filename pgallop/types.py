@@ -1,0 +1,40 @@
+"""Small public types that are no PostgreSQL values."""
+
+import re
+from typing import NamedTuple
+
+
+class ServerVersion(NamedTuple):
+    """A server's version; compares with tuples: `version >= (14, 2)`.
+
+    `micro` is 0 since PostgreSQL 10, `releaselevel` one of "alpha", "beta", "candidate", "final".
+    """
+
+    major: int
+    minor: int
+    micro: int
+    releaselevel: str
+    serial: int
+
+
+_VERSION = re.compile(
+    r"(?:\D*\s)?(?P<major>\d+)(?:\.(?P<minor>\d+))?(?:\.(?P<micro>\d+))?"
+    r"(?P<level>alpha|beta|rc|devel)?(?P<serial>\d+)?"
+)
+_LEVELS = {"alpha": "alpha", "beta": "beta", "rc": "candidate", "devel": "alpha"}
+
+
+def parse_server_version(text: str) -> ServerVersion:
+    """The version in a `server_version` such as `18.6`, `15.2 (Debian 15.2-1)`, `9.6.24`, `17beta2`.
+
+    A text without a number gives version 0.0.0. Before PostgreSQL 10 the first two numbers were the
+    major version; here they are `major` and `minor`, as in asyncpg.
+    """
+    match = _VERSION.match(text)
+    if match is None:
+        return ServerVersion(0, 0, 0, "final", 0)
+    major = int(match["major"])
+    minor = int(match["minor"] or 0)
+    micro = int(match["micro"] or 0)
+    level = _LEVELS.get(match["level"] or "", "final")
+    return ServerVersion(major, minor, micro, level, int(match["serial"] or 0))
