@@ -1,9 +1,9 @@
 """pgallop: an asyncio PostgreSQL driver. It speaks the wire protocol itself, and every connection is a pipeline.
 
-    import pgallop
+import pgallop
 
-    async with pgallop.connect("postgresql://localhost/shop") as conn:
-        rows = await conn.fetch("SELECT id, name FROM users WHERE id < $1", 10)
+async with pgallop.connect("postgresql://localhost/shop") as conn:
+    rows = await conn.fetch("SELECT id, name FROM users WHERE id < $1", 10)
 """
 
 from pgallop import errors, types

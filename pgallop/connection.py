@@ -11,28 +11,15 @@ from typing import Any
 
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.config.options import ConnectOptions
-from pgallop.errors import (
-    InterfaceError,
-    InvalidCachedStatementError,
-    InvalidSQLStatementNameError,
-)
-from pgallop.ownership import Ownership
+from pgallop.dispatch import Dispatch
+from pgallop.errors import InterfaceError
 from pgallop.rows.record import Record
-from pgallop.session.execute import Execute
-from pgallop.session.prepare import Prepare
-from pgallop.session.request import Request
 from pgallop.session.session import IDLE
-from pgallop.session.simple import SimpleQuery
-from pgallop.session.statement import Statement
-from pgallop.statement_cache import StatementCache
 from pgallop.transaction import Transaction
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
 from pgallop.types import ServerVersion, parse_server_version
 from pgallop.wire import frontend
-
-# The server no longer has the statement, or its result has changed its columns.
-STALE_STATEMENT = (InvalidCachedStatementError, InvalidSQLStatementNameError)
 
 
 class Connection:
@@ -51,13 +38,15 @@ class Connection:
         self._stream = link.stream
         self._loop = loop
         self._options = options
-        self._command_timeout = options.command_timeout
-        self._registry = builtin_registry().copy()
-        self._statements = StatementCache(options.statement_cache_size)
-        self._preparing: dict[str, asyncio.Future[Statement]] = {}
-        self._ownership = Ownership(loop)
         self._canceller = Canceller(loop, link, options.drain_timeout)
-        self._names = 0
+        self._dispatch = Dispatch(
+            link,
+            loop,
+            builtin_registry().copy(),
+            self._canceller,
+            options.statement_cache_size,
+            options.command_timeout,
+        )
         self._closing = False
         self._server_version: ServerVersion | None = None
 
@@ -82,13 +71,13 @@ class Connection:
 
         Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
         """
-        request = self._begin(query, args, False, timeout)
+        request = self._dispatch.begin(query, args, False, timeout)
         if request is None:
-            return (await self._run(query, args, False, timeout))[0]
+            return (await self._dispatch.run(query, args, False, timeout))[0]
         try:
             return (await request.waiter)[0]
         except BaseException as error:
-            return (await self._recover(request, error, timeout))[0]
+            return (await self._dispatch.recover(request, error, timeout))[0]
 
     async def fetchrow(self, query: str, *args: Any, timeout: float | None = None) -> Record | None:
         """Run a query and return its first row, or None if there is none.
@@ -99,14 +88,14 @@ class Connection:
             >>> await conn.fetchrow("SELECT 1 AS one, 2 AS two")
             <Record one=1 two=2>
         """
-        request = self._begin(query, args, True, timeout)
+        request = self._dispatch.begin(query, args, True, timeout)
         if request is None:
-            rows, _ = await self._run(query, args, True, timeout)
+            rows, _ = await self._dispatch.run(query, args, True, timeout)
         else:
             try:
                 rows, _ = await request.waiter
             except BaseException as error:
-                rows, _ = await self._recover(request, error, timeout)
+                rows, _ = await self._dispatch.recover(request, error, timeout)
         return rows[0] if rows else None
 
     async def fetchval(
@@ -123,14 +112,14 @@ class Connection:
             >>> await conn.fetchval("SELECT $1::int4 + 1", 41)
             42
         """
-        request = self._begin(query, args, True, timeout)
+        request = self._dispatch.begin(query, args, True, timeout)
         if request is None:
-            rows, _ = await self._run(query, args, True, timeout)
+            rows, _ = await self._dispatch.run(query, args, True, timeout)
         else:
             try:
                 rows, _ = await request.waiter
             except BaseException as error:
-                rows, _ = await self._recover(request, error, timeout)
+                rows, _ = await self._dispatch.recover(request, error, timeout)
         return rows[0][column] if rows else None
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
@@ -148,15 +137,15 @@ class Connection:
         Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Simple Query".
         """
         if not args:
-            return await self._script(query, timeout)
-        request = self._begin(query, args, False, timeout)
+            return await self._dispatch.script(query, timeout)
+        request = self._dispatch.begin(query, args, False, timeout)
         if request is None:
-            _, command = await self._run(query, args, False, timeout)
+            _, command = await self._dispatch.run(query, args, False, timeout)
         else:
             try:
                 _, command = await request.waiter
             except BaseException as error:
-                _, command = await self._recover(request, error, timeout)
+                _, command = await self._dispatch.recover(request, error, timeout)
         return command.decode()
 
     def transaction(
@@ -178,7 +167,7 @@ class Connection:
             ...     await conn.execute("UPDATE accounts SET balance = balance - 10 WHERE id = 1")
             ...     await conn.execute("UPDATE accounts SET balance = balance + 10 WHERE id = 2")
         """
-        return Transaction(self, isolation, readonly, deferrable)
+        return Transaction(self, self._dispatch, isolation, readonly, deferrable)
 
     # Closing
 
@@ -193,8 +182,9 @@ class Connection:
         """
         if self.is_closed():
             return
-        self._check_loop()
+        self._dispatch.check_loop()
         self._closing = True
+        self._dispatch.close_off()
         try:
             async with asyncio.timeout(timeout):
                 await self._canceller.settled()
@@ -216,7 +206,7 @@ class Connection:
     def terminate(self) -> None:
         """Close the connection at once, without waiting and without a word to the server."""
         if not self.is_closed():
-            self._check_loop()
+            self._dispatch.check_loop()
             self._stream.lose(InterfaceError("it was closed by terminate()"))
 
     def is_closed(self) -> bool:
@@ -262,173 +252,3 @@ class Connection:
             f"<{type(self).__module__}.{type(self).__name__} {self._options.user}@"
             f"{self._link.host.host}:{self._link.host.port}/{self._options.database} {state}>"
         )
-
-    # How a statement is run
-
-    def _check_loop(self) -> None:
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if running is not self._loop:
-            if self._session.broken is not None:
-                raise InterfaceError(f"connection is closed: {self._session.broken}")
-            raise InterfaceError(
-                "the connection belongs to another event loop",
-                hint="use it in the thread and the loop that it was made in, or connect again here",
-            )
-
-    def _begin(
-        self, query: str, args: tuple[Any, ...], limited: bool, timeout: float | None
-    ) -> Execute | None:
-        """Submit a statement that is prepared and may run now; None if it first has to wait."""
-        statement = self._statements.get(query)
-        if statement is None or (self._ownership.blocks and not self._ownership.is_my_turn()):
-            return None
-        return self._submit_execute(statement, args, limited, timeout)
-
-    def _submit_execute(
-        self, statement: Statement, args: tuple[Any, ...], limited: bool, timeout: float | None
-    ) -> Execute:
-        request = Execute(self._loop.create_future(), statement, args, limited)
-        self._submit(request)
-        if timeout is None:
-            timeout = self._command_timeout
-        if timeout is not None:
-            request.timer = self._loop.call_later(timeout, self._expire, request, timeout)
-        return request
-
-    def _submit(self, request: Request) -> None:
-        self._check_loop()
-        if self._closing:
-            raise InterfaceError("connection is closed: close() was called", safe_to_retry=True)
-        self._session.submit(request)
-        self._stream.submitted()
-
-    async def _run(
-        self,
-        query: str,
-        args: tuple[Any, ...],
-        limited: bool,
-        timeout: float | None,
-        again: bool = True,
-    ) -> tuple[list[Record], bytes]:
-        """Run a statement that has to wait for its turn or to be prepared first."""
-        if not isinstance(query, str):
-            raise InterfaceError(f"the query has to be a str, not {type(query).__name__}")
-        if timeout is None:
-            timeout = self._command_timeout
-        deadline = None if timeout is None else self._loop.time() + timeout
-        self._check_loop()
-        try:
-            async with asyncio.timeout_at(deadline):
-                statement = await self._prepared(query, timeout)
-        except TimeoutError:
-            raise timed_out(timeout) from None
-        left = None if deadline is None else max(0.0, deadline - self._loop.time())
-        request = self._submit_execute(statement, args, limited, left)
-        if not self._statements.size:
-            self._statements.evicted.append(statement.name)
-        try:
-            return await request.waiter  # type: ignore[no-any-return, misc]
-        except BaseException as error:
-            return await self._recover(request, error, left, again)
-
-    async def _recover(
-        self, request: Execute, error: BaseException, timeout: float | None, again: bool = True
-    ) -> tuple[list[Record], bytes]:
-        """Abandon the request of a caller who was cancelled; prepare a stale statement again."""
-        if not request.finished:
-            self._abandon(request)
-        elif isinstance(error, STALE_STATEMENT):
-            query = request.statement.query
-            self._statements.remove(query)
-            # The server refused it in Bind, before anything ran; in a transaction that is over now.
-            if again and request.status == IDLE:
-                return await self._run(query, request.arguments, request.limited, timeout, False)
-        raise error
-
-    async def _prepared(self, query: str, patience: float | None) -> Statement:
-        """The statement of `query`, when it is prepared and this context's turn."""
-        statement: Statement | None = None
-        while True:
-            await self._ownership.my_turn(patience)
-            statement = self._statements.get(query) or statement
-            if statement is not None:
-                return statement
-            preparing = self._preparing.get(query)
-            if preparing is None:
-                statement = await asyncio.shield(self._prepare(query))
-            else:
-                # Another task is at it. If it fails there, it is tried again here.
-                await asyncio.wait([preparing])
-
-    def _prepare(self, query: str) -> "asyncio.Future[Statement]":
-        """Submit a Prepare; it goes on when its caller is cancelled, for others may rely on it."""
-        answer = self._loop.create_future()
-        name = self._new_name("statement").encode()
-        closes = self._statements.take_evicted()
-        self._submit(Prepare(answer, query, name, self._registry, closes))
-        self._preparing[query] = answer
-        answer.add_done_callback(lambda answer: self._on_prepared(query, answer))
-        return answer
-
-    def _on_prepared(self, query: str, answer: "asyncio.Future[Statement]") -> None:
-        del self._preparing[query]
-        if answer.exception() is None and self._statements.size:
-            self._statements.put(answer.result())
-
-    def _new_name(self, kind: str) -> str:
-        self._names += 1
-        return f"pgallop_{kind}_{self._names}"
-
-    async def _script(self, query: str, timeout: float | None) -> str:
-        """Run one or several statements without arguments; the last one's command tag."""
-        if not isinstance(query, str):
-            raise InterfaceError(f"the query has to be a str, not {type(query).__name__}")
-        if timeout is None:
-            timeout = self._command_timeout
-        self._check_loop()
-        if not self._ownership.is_my_turn():
-            await self._ownership.my_turn(timeout)
-        request = SimpleQuery(self._loop.create_future(), query)
-        self._submit(request)
-        if timeout is not None:
-            request.timer = self._loop.call_later(timeout, self._expire, request, timeout)
-        try:
-            return await request.waiter  # type: ignore[no-any-return, misc]
-        except BaseException:
-            self._abandon(request)
-            raise
-
-    def _control(self, text: str) -> "asyncio.Future[str]":
-        """Submit a statement that begins or ends a transaction; a cancelled caller leaves it alone."""
-        answer = self._loop.create_future()
-        self._submit(SimpleQuery(answer, text))
-        answer.add_done_callback(lambda answer: answer.exception())
-        return answer
-
-    async def _answer(self, answer: "asyncio.Future[str]") -> str:
-        """The answer to a `_control`, within the connection's `command_timeout`."""
-        try:
-            async with asyncio.timeout(self._command_timeout):
-                return await asyncio.shield(answer)
-        except TimeoutError:
-            raise timed_out(self._command_timeout) from None
-
-    def _expire(self, request: Request, timeout: float) -> None:
-        waiter = request.waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(timed_out(timeout))
-        self._abandon(request)
-
-    def _abandon(self, request: Request) -> None:
-        """The caller of `request` has gone: read its answer for nobody, cancel it where that is safe."""
-        if request.finished or request.discarded:
-            return
-        request.discard()
-        self._canceller.consider()
-
-
-def timed_out(timeout: float | None) -> TimeoutError:
-    return TimeoutError(f"no answer within {timeout} seconds; the statement may still have run")

@@ -4,9 +4,9 @@ import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError, PostgresError, TransactionAborted
 from pgallop.ownership import BlockState
-from pgallop.session.session import IDLE
 
 if TYPE_CHECKING:
     from pgallop.connection import Connection
@@ -30,6 +30,7 @@ class Transaction:
     def __init__(
         self,
         connection: "Connection",
+        dispatch: Dispatch,
         isolation: str | None = None,
         readonly: bool = False,
         deferrable: bool = False,
@@ -43,7 +44,8 @@ class Transaction:
         self._isolation = isolation
         self._readonly = readonly
         self._deferrable = deferrable
-        self._ownership = connection._ownership
+        self._dispatch = dispatch
+        self._ownership = dispatch.ownership
         self._block = self._ownership.new_block()
         self._savepoint: str | None = None
         self._managed = False
@@ -62,10 +64,10 @@ class Transaction:
             raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
         await self._ownership.my_turn(None)
         begin = self._beginning()
-        begun = self._connection._control(begin)
+        begun = self._dispatch.control(begin)
         self._ownership.begin(self._block)
         try:
-            await self._connection._answer(begun)
+            await self._dispatch.answer(begun)
         except BaseException:
             if begun.done():
                 self._ownership.ended(self._block)
@@ -90,9 +92,9 @@ class Transaction:
                     "nested transaction has an isolation level of its own: only the outermost "
                     "transaction can have one"
                 )
-            self._savepoint = self._connection._new_name("savepoint")
+            self._savepoint = self._dispatch.new_name("savepoint")
             return f"SAVEPOINT {self._savepoint}"
-        if self._connection._session.status != IDLE:
+        if self._connection.is_in_transaction():
             raise InterfaceError(
                 "cannot use transaction() in a manually started transaction",
                 hint="end it with COMMIT or ROLLBACK first, or use SAVEPOINT",
@@ -150,7 +152,7 @@ class Transaction:
     async def _commit(self) -> None:
         await self._check_innermost("commit")
         text = "COMMIT" if self._savepoint is None else f"RELEASE SAVEPOINT {self._savepoint}"
-        tag = await self._connection._answer(self._end(text))
+        tag = await self._dispatch.answer(self._end(text))
         if tag == "ROLLBACK":
             raise TransactionAborted(
                 "the transaction was rolled back: a statement in it had failed before COMMIT"
@@ -158,7 +160,7 @@ class Transaction:
 
     async def _rollback(self) -> None:
         await self._check_innermost("roll back")
-        await self._connection._answer(self._end(self._rollback_text()))
+        await self._dispatch.answer(self._end(self._rollback_text()))
 
     def _rollback_text(self) -> str:
         if self._savepoint is None:
@@ -173,7 +175,7 @@ class Transaction:
         inner = self._ownership.blocks[-1]
         if inner is self._block:
             return
-        await self._connection._answer(self._end(self._rollback_text()))
+        await self._dispatch.answer(self._end(self._rollback_text()))
         raise InterfaceError(
             f"cannot {verb}: the transaction begun inside it at {inner.began_at} was still open, "
             f"so both were rolled back",
@@ -182,7 +184,7 @@ class Transaction:
 
     def _end(self, text: str) -> "asyncio.Future[str]":
         """Submit what ends the block; others go on when it is answered, whoever waits for it."""
-        answer = self._connection._control(text)
+        answer = self._dispatch.control(text)
         self._block.state = BlockState.CLOSING
         answer.add_done_callback(lambda answer: self._ownership.ended(self._block))
         return answer

@@ -1,6 +1,7 @@
 cimport cython
 
 from pgallop.codecs.codec cimport Codec
+from pgallop.session cimport copy_refusal
 from pgallop.session.request cimport Request
 from pgallop.session.statement cimport Statement
 from pgallop.wire.reader cimport Reader

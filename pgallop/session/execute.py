@@ -12,7 +12,7 @@ from pgallop import errors
 from pgallop.codecs.codec import Unencodable
 from pgallop.errors import InterfaceError, ProtocolError
 from pgallop.rows.record import Record
-from pgallop.session.copy_refusal import refuse_copy
+from pgallop.session import copy_refusal
 from pgallop.session.request import Request, Waiter
 from pgallop.session.statement import Statement
 from pgallop.session.transitions import DONE, EXECUTE, compile_table
@@ -106,7 +106,7 @@ class Execute(Request):
         elif tag == 69:  # ErrorResponse
             self.fail(errors.from_fields(backend.error_fields(reader), self.statement.query))
         elif tag == 71 or tag == 72:  # CopyInResponse, CopyOutResponse
-            refuse_copy(self, tag, extended=True)
+            copy_refusal.refuse_copy(self, tag, extended=True)
         elif tag != 100:  # CopyData is dropped; all others have no body
             reader.expect_end()
         return False

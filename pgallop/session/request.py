@@ -38,7 +38,7 @@ class Request:
         "waiter",
     )
 
-    waiter: Waiter | None
+    waiter: Any  # a Waiter, or None
     timer: Any
     error: BaseException | None
     discarded: bool

@@ -198,6 +198,11 @@ class Session:
                 request.fail(error)
                 request.complete()
 
+    def blame(self, error: BaseException) -> None:
+        """`error` came up while the head's answer was read: its caller is the one to see it."""
+        if self.head is not None:
+            self.head.fail(error)
+
     def lost(self, error: BaseException) -> None:
         """The connection is gone because of `error`; every request fails, none is answered twice."""
         if self.broken is not None:

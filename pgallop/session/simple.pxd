@@ -1,3 +1,4 @@
+from pgallop.session cimport copy_refusal
 from pgallop.session.request cimport Request
 from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer

@@ -9,7 +9,7 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Simple Q
 from typing import Any
 
 from pgallop import errors
-from pgallop.session.copy_refusal import refuse_copy
+from pgallop.session import copy_refusal
 from pgallop.session.request import Request, Waiter
 from pgallop.session.statement import reads_copy_data
 from pgallop.session.transitions import DONE, SIMPLE, compile_table
@@ -45,7 +45,7 @@ class SimpleQuery(Request):
         elif tag == 69:  # ErrorResponse
             self.fail(errors.from_fields(backend.error_fields(reader), self.query))
         elif tag == 71 or tag == 72:  # CopyInResponse, CopyOutResponse
-            refuse_copy(self, tag, extended=False)
+            copy_refusal.refuse_copy(self, tag, extended=False)
         return False
 
     def result(self) -> Any:

@@ -23,9 +23,7 @@ class Canceller:
     `drain_timeout`: seconds after which a connection whose abandoned request does not end is aborted.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, link: Link, drain_timeout: float
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, link: Link, drain_timeout: float) -> None:
         self._loop = loop
         self._link = link
         self._drain_timeout = drain_timeout
@@ -34,7 +32,10 @@ class Canceller:
         link.session.on_head = self._on_head
 
     def _on_head(self) -> None:
-        if self._link.session.requests:
+        if self._link.stream.closed:
+            if self._task is not None:
+                self._task.cancel()
+        elif self._link.session.requests:
             self.consider()
             return
         for waiter in self._idle:
@@ -70,6 +71,7 @@ class Canceller:
                 f"an abandoned query did not end within {self._drain_timeout} seconds"
             )
             loss.__cause__ = error
+            self._task = None
             stream.lose(loss)
         finally:
             self._task = None

@@ -12,6 +12,7 @@ from pgallop.config.options import ConnectOptions
 from pgallop.errors import (
     CannotConnectError,
     ClientConfigurationError,
+    ConnectionDoesNotExistError,
     InterfaceError,
     ProtocolError,
     cannot_connect,
@@ -49,13 +50,14 @@ async def open_link(options: ConnectOptions, loop: asyncio.AbstractEventLoop) ->
     Raises CannotConnectError (an OSError) when none can be reached, PostgresError when the server
     refuses (wrong password, no such database), ProtocolError when what answers is no PostgreSQL.
     """
+    password = await resolve_password(options)
     host = options.hosts[0]
     failures: list[CannotConnectError] = []
     try:
         async with asyncio.timeout(options.timeout):
             for host in options.hosts:
                 try:
-                    return await open_host(options, loop, host)
+                    return await open_host(options, loop, host, password)
                 except CannotConnectError as error:
                     failures.append(error)
     except TimeoutError as error:
@@ -69,14 +71,18 @@ async def open_link(options: ConnectOptions, loop: asyncio.AbstractEventLoop) ->
 
 
 async def open_host(
-    options: ConnectOptions, loop: asyncio.AbstractEventLoop, host: Host
+    options: ConnectOptions,
+    loop: asyncio.AbstractEventLoop,
+    host: Host,
+    password: str | None,
 ) -> Link:
     """Connect to one host, encrypt as far as wanted, authenticate."""
-    password = await resolve_password(options)
     try:
         sock, family, address = await open_socket(loop, host)
     except OSError as error:
         raise cannot_connect(host.host, host.port, error) from error
+    except UnicodeError as error:
+        raise ClientConfigurationError(f"host: {host.host!r} is no host name: {error}") from error
     try:
         context, hostname = tls_wanted(options, host)
         tls = await start_tls(loop, sock, context, hostname, options.ssl_for(host) == "prefer")
@@ -91,6 +97,10 @@ async def open_host(
     private = host.is_unix or tls is not None or options.allow_cleartext_password
     try:
         startup = await authenticate(loop, session, stream, options, password, private)
+    except ConnectionDoesNotExistError as error:
+        stream.lose(error)
+        reset = ConnectionResetError("the server closed the connection during startup")
+        raise cannot_connect(host.host, host.port, reset) from error
     except BaseException as error:
         stream.lose(error)
         raise
@@ -107,7 +117,7 @@ async def open_host(
 
 
 async def resolve_password(options: ConnectOptions) -> str | None:
-    password = options.password
+    password: object = options.password
     if callable(password):
         password = password()
         if inspect.isawaitable(password):
@@ -156,9 +166,7 @@ async def connect_socket(
     return sock
 
 
-def tls_wanted(
-    options: ConnectOptions, host: Host
-) -> tuple[ssl.SSLContext | None, str | None]:
+def tls_wanted(options: ConnectOptions, host: Host) -> tuple[ssl.SSLContext | None, str | None]:
     """The context to shake hands with, None for no TLS, and the name to expect."""
     mode = options.ssl_for(host)
     if isinstance(mode, ssl.SSLContext):
@@ -223,12 +231,7 @@ async def authenticate(
 ) -> Startup:
     """Run the startup conversation to its first ReadyForQuery."""
     waiter = loop.create_future()
-    parameters = {
-        "user": options.user,
-        "database": options.database,
-        **options.server_settings,
-        "client_encoding": "UTF8",
-    }
+    parameters = {"user": options.user, "database": options.database, **options.server_settings}
     startup = Startup(waiter, parameters, password, private, options.scram_max_iterations)
     session.submit(startup)
     stream.submitted()

@@ -88,6 +88,7 @@ class Stream:
                     self.transmit(answer)
             self.session.feed(data)
         except Exception as error:
+            self.session.blame(error)
             self.lose(error)
             return
         except BaseException as error:

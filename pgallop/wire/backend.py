@@ -46,7 +46,9 @@ def backend_key_data(reader: Reader) -> tuple[int, bytes]:
     pid = reader.read_int32()
     size = reader.end - reader.pos
     if size < 4 or size > MAX_SECRET_KEY:
-        raise ProtocolError(f"the server's secret key has {size} bytes, 4 to {MAX_SECRET_KEY} expected")
+        raise ProtocolError(
+            f"the server's secret key has {size} bytes, 4 to {MAX_SECRET_KEY} expected"
+        )
     return pid, reader.read_bytes(size)
 
 
@@ -62,7 +64,9 @@ def ready_for_query(reader: Reader) -> int:
     status = reader.read_byte()
     reader.expect_end()
     if status not in b"ITE":
-        raise ProtocolError(f"ReadyForQuery with the unknown transaction status {bytes([status])!r}")
+        raise ProtocolError(
+            f"ReadyForQuery with the unknown transaction status {bytes([status])!r}"
+        )
     return status
 
 
@@ -99,7 +103,9 @@ def parameter_description(reader: Reader) -> tuple[int, ...]:
     """The type OIDs of a statement's parameters."""
     count = reader.read_uint16()
     if count * 4 != reader.end - reader.pos:
-        raise ProtocolError(f"ParameterDescription of {count} types in {reader.end - reader.pos} bytes")
+        raise ProtocolError(
+            f"ParameterDescription of {count} types in {reader.end - reader.pos} bytes"
+        )
     return tuple([reader.read_uint32() for _ in range(count)])
 
 

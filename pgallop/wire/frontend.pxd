@@ -21,3 +21,6 @@ cpdef object execute(Writer writer, bytes portal, int max_rows)
 cpdef object flush(Writer writer)
 cpdef object sync(Writer writer)
 cpdef object terminate(Writer writer)
+
+cdef object _named(Writer writer, int tag, int kind, bytes name)
+cdef object _formats(Writer writer, tuple formats)

@@ -175,12 +175,13 @@ def _named(writer: Writer, tag: int, kind: int, name: bytes) -> None:
 
 def _formats(writer: Writer, formats: tuple[int, ...]) -> None:
     # One code stands for all columns when they agree; none at all means text.
-    if all(code == TEXT for code in formats):
-        writer.write_int16(0)
-    elif all(code == BINARY for code in formats):
-        writer.write_int16(1)
-        writer.write_int16(BINARY)
+    codes = set(formats)
+    if BINARY not in codes:
+        writer.write_uint16(0)
+    elif TEXT not in codes:
+        writer.write_uint16(1)
+        writer.write_uint16(BINARY)
     else:
         writer.write_uint16(len(formats))
         for code in formats:
-            writer.write_int16(code)
+            writer.write_uint16(code)

@@ -1,0 +1,67 @@
+"""The checks on several versions of Python: `nox` runs them all, `nox -l` lists them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False  # the suite runs on those that are installed
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+REQUIREMENTS = "requirements-dev.txt"
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The suite, compiled and then interpreted."""
+    session.install("-r", REQUIREMENTS)
+    for variable, expected, selection in (
+        ("PGALLOP_REQUIRE_COMPILED", "1", ()),
+        ("PGALLOP_PURE", "0", ("-m", "not once")),
+    ):
+        tree = Path("build", f"nox-{session.python}-{expected}").absolute()
+        session.run(
+            "python", "setup.py", "-q", "build", "--build-lib", str(tree), env={variable: "1"}
+        )
+        environment = {"PYTHONPATH": str(tree), "PGALLOP_EXPECT_COMPILED": expected}
+        session.run("pytest", *selection, *session.posargs, env=environment)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff and cython-lint."""
+    session.install("-r", REQUIREMENTS)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("cython-lint", "pgallop")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy and pyright."""
+    session.install("-r", REQUIREMENTS)
+    session.run("mypy")
+    python = str(Path(session.bin, "python"))
+    session.run("pyright", "--pythonpath", python, env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("kind", ["compiled", "pure"])
+def package(session: nox.Session, kind: str) -> None:
+    """An sdist, the wheel made from it, and the wheel in an empty environment of its own."""
+    session.install("build")
+    scratch = Path(session.create_tmp()).absolute()
+    built = scratch / "dist"
+    shutil.rmtree(built, ignore_errors=True)  # nox -r keeps it
+    variable = "PGALLOP_PURE" if kind == "pure" else "PGALLOP_REQUIRE_COMPILED"
+    session.run("python", "-m", "build", "--outdir", str(built), env={variable: "1"})
+    (wheel,) = built.glob("*.whl")
+
+    session.run("python", "-m", "venv", "--clear", str(scratch / "empty"))
+    python = str(scratch / "empty" / ("Scripts" if os.name == "nt" else "bin") / "python")
+    session.run(python, "-m", "pip", "install", "--no-index", str(wheel), external=True)
+    session.chdir(scratch)
+    check = f"import pgallop; assert pgallop.__compiled__ is {kind == 'compiled'}"
+    session.run(python, "-I", "-c", check, external=True)

@@ -1,0 +1,1 @@
+"""PostgreSQL's types as Python's: one codec a type, one file a family."""

@@ -1,0 +1,83 @@
+from libc.stdint cimport int32_t, uint32_t
+
+cimport cython
+
+from pgallop.codecs cimport clist
+from pgallop.codecs.codec cimport Codec
+from pgallop.wire cimport bigendian
+from pgallop.wire.reader cimport Reader
+from pgallop.wire.writer cimport Writer
+
+
+cdef class ArrayCodec(Codec):
+    cdef readonly Codec element
+    cdef int32_t lower_bound
+
+    @cython.locals(shape=tuple, flags=Py_ssize_t)
+    cdef int encode(self, Writer writer, object value) except -1
+
+    @cython.locals(lengths=list, length=Py_ssize_t)
+    cdef tuple shape(self, object value)
+    cdef Py_ssize_t nested(self, object value) except -2
+
+    @cython.locals(i=Py_ssize_t, length=Py_ssize_t, start=Py_ssize_t, element=Codec,
+                   innermost=bint, nulls=bint)
+    cdef bint write_items(self, Writer writer, object items, tuple shape, int depth) except -1
+
+    @cython.locals(dimensions=int, flags=int32_t, oid=uint32_t, room=Py_ssize_t,
+                   count=Py_ssize_t, length=Py_ssize_t)
+    cdef object decode(self, Reader reader, Py_ssize_t size)
+
+    cdef list read_nested(self, Reader reader, tuple shape, int depth)
+
+    @cython.locals(values=list, element=Codec, i=Py_ssize_t, size=Py_ssize_t, start=Py_ssize_t,
+                   end=Py_ssize_t)
+    cdef list read_items(self, Reader reader, Py_ssize_t count)
+
+
+cdef class FixedWidthCodec(ArrayCodec):
+    cdef Py_ssize_t width
+
+    cdef object load(self, Reader reader, Py_ssize_t pos)
+
+    @cython.locals(values=list, i=Py_ssize_t, pos=Py_ssize_t, width=Py_ssize_t)
+    cdef list read_items(self, Reader reader, Py_ssize_t count)
+
+
+cdef class BoolArrayCodec(FixedWidthCodec):
+    pass
+
+
+cdef class Int2ArrayCodec(FixedWidthCodec):
+    pass
+
+
+cdef class Int4ArrayCodec(FixedWidthCodec):
+    pass
+
+
+cdef class Int8ArrayCodec(FixedWidthCodec):
+    pass
+
+
+cdef class OidArrayCodec(FixedWidthCodec):
+    pass
+
+
+cdef class Float4ArrayCodec(FixedWidthCodec):
+    pass
+
+
+cdef class Float8ArrayCodec(FixedWidthCodec):
+    pass
+
+
+cdef class SequencesCodec(ArrayCodec):
+    pass
+
+
+cdef class VectorCodec(ArrayCodec):
+    pass
+
+
+cdef Py_ssize_t count_items(object value) except -2

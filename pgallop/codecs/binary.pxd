@@ -1,0 +1,7 @@
+from pgallop.codecs.codec cimport Codec
+from pgallop.wire.reader cimport Reader
+from pgallop.wire.writer cimport Writer
+
+
+cdef class ByteaCodec(Codec):
+    cdef bytes copy(self, object value)

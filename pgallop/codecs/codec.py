@@ -1,0 +1,102 @@
+"""`Codec`: how values of one PostgreSQL type are read and written."""
+
+from typing import Any, NoReturn
+
+from pgallop.wire.reader import Reader
+from pgallop.wire.writer import Writer
+
+BINARY = 1
+TEXT = 0
+
+
+class Unencodable(Exception):
+    """A value that a codec does not take; becomes a DataError that also names the argument.
+
+    `place`: where inside the argument the value stands, such as `[3]` in an array, or nothing.
+    """
+
+    def __init__(self, codec: "Codec", value: object, reason: str, hint: str | None = None) -> None:
+        super().__init__(codec, value, reason, hint)
+        self.codec = codec
+        self.value = value
+        self.reason = reason
+        self.hint = hint
+        self.place = ""
+
+
+class Codec:
+    """One PostgreSQL type, read from and written to the wire.
+
+    `oid`, `name`: the type's, as in pg_type. `accepts`: the Python types it takes, for messages.
+    `format`: 1 for binary, 0 for text. `atomic`: what it yields can never refer to another object that
+    refers back (int, str, datetime, ..., but not a list).
+    """
+
+    __slots__ = ("accepts", "atomic", "format", "name", "oid")
+
+    oid: int
+    name: str
+    accepts: str
+    format: int
+    atomic: bool
+
+    def __init__(
+        self, oid: int, name: str, accepts: str, format: int = BINARY, atomic: bool = True
+    ) -> None:
+        self.oid = oid
+        self.name = name
+        self.accepts = accepts
+        self.format = format
+        self.atomic = atomic
+
+    def encode(self, writer: Writer, value: Any) -> None:
+        """Write the bytes of `value`, without their length, or raise Unencodable.
+
+        `value` is never None: NULL is the caller's business.
+        """
+        self.refuse(value)
+
+    def decode(self, reader: Reader, size: int) -> Any:
+        """Read exactly `size` bytes; `reader` is clamped to them."""
+        return reader.read_bytes(size)
+
+    def refuse(self, value: object, reason: str = "", hint: str | None = None) -> NoReturn:
+        """Raise Unencodable; without a reason, because of the value's type."""
+        if not reason:
+            reason = f"expected {self.accepts}, got {type(value).__name__}"
+            if isinstance(value, str) and hint is None:
+                hint = f"cast in SQL: $n::text::{self.name}, or convert the str in Python"
+        raise Unencodable(self, value, reason, hint)
+
+    def dumps(self, value: object) -> bytes:
+        """The bytes of `value` on the wire."""
+        writer = Writer()
+        self.encode(writer, value)
+        return writer.take()
+
+    def loads(self, data: bytes) -> Any:
+        """The value whose bytes on the wire are `data`."""
+        reader = Reader(data)
+        value = self.decode(reader, len(data))
+        reader.expect_end()
+        return value
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} ({self.oid})>"
+
+
+class TextCodec(Codec):
+    """A type without a codec of its own: its text form, both ways."""
+
+    __slots__ = ()
+
+    def __init__(self, oid: int, name: str) -> None:
+        super().__init__(oid, name, "str (its text form)", TEXT)
+
+    def encode(self, writer: Writer, value: Any) -> None:
+        if not isinstance(value, str):
+            self.refuse(value)
+        writer.write_bytes(value.encode())
+
+    def decode(self, reader: Reader, size: int) -> Any:
+        return reader.read_utf8(size)

@@ -1,0 +1,25 @@
+from pgallop.session.execute cimport Execute
+from pgallop.session.request cimport Request
+from pgallop.session.session cimport Session
+from pgallop.session.statement cimport Statement
+from pgallop.transport.stream cimport Stream
+
+cimport cython
+
+
+cdef class Dispatch:
+    cdef readonly object ownership
+    cdef readonly object canceller
+    cdef Session _session
+    cdef Stream _stream
+    cdef object _loop
+    cdef object _registry
+    cdef object _statements
+    cdef dict _preparing
+    cdef object _command_timeout
+    cdef Py_ssize_t _names
+    cdef bint _closing
+
+    cpdef object check_loop(self)
+    cdef object _submit(self, Request request)
+    cdef object _arm(self, Request request, object seconds, object timeout)

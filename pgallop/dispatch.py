@@ -1,0 +1,270 @@
+"""`Dispatch`: how a statement gets from a call to the session, and a caller to its answer.
+
+A statement that is prepared and whose turn it is goes out at once (`begin`); any other waits for the
+transaction of another context to end, or to be prepared first (`run`).
+"""
+
+import asyncio
+from asyncio import get_running_loop
+from typing import Any
+
+from pgallop.codecs.registry import Registry
+from pgallop.errors import (
+    InterfaceError,
+    InvalidCachedStatementError,
+    InvalidSQLStatementNameError,
+)
+from pgallop.ownership import Ownership
+from pgallop.rows.record import Record
+from pgallop.session.execute import Execute
+from pgallop.session.prepare import Prepare
+from pgallop.session.request import Request
+from pgallop.session.session import IDLE, Session
+from pgallop.session.simple import SimpleQuery
+from pgallop.session.statement import Statement
+from pgallop.statement_cache import StatementCache
+from pgallop.transport.cancel import Canceller
+from pgallop.transport.connect import Link
+from pgallop.transport.stream import Stream
+
+# The server no longer has the statement, or its result has changed its columns.
+STALE_STATEMENT = (InvalidCachedStatementError, InvalidSQLStatementNameError)
+
+
+class Dispatch:
+    """What a connection runs its statements with.
+
+    `command_timeout`: seconds for calls without a timeout of their own, or None. After `close_off` no
+    statement is taken any more.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_command_timeout",
+        "_loop",
+        "_names",
+        "_preparing",
+        "_registry",
+        "_session",
+        "_statements",
+        "_stream",
+        "canceller",
+        "ownership",
+    )
+
+    ownership: Ownership
+    canceller: Canceller
+    _session: Session
+    _stream: Stream
+    _loop: asyncio.AbstractEventLoop
+    _registry: Registry
+    _statements: StatementCache
+    _preparing: dict[str, asyncio.Future[Statement]]
+    _command_timeout: float | None
+    _names: int
+    _closing: bool
+
+    def __init__(
+        self,
+        link: Link,
+        loop: asyncio.AbstractEventLoop,
+        registry: Registry,
+        canceller: Canceller,
+        statement_cache_size: int,
+        command_timeout: float | None,
+    ) -> None:
+        self._session = link.session
+        self._stream = link.stream
+        self._loop = loop
+        self._registry = registry
+        self._statements = StatementCache(statement_cache_size)
+        self._preparing = {}
+        self._command_timeout = command_timeout
+        self._names = 0
+        self._closing = False
+        self.ownership = Ownership(loop)
+        self.canceller = canceller
+
+    # One statement
+
+    def begin(
+        self, query: str, args: tuple[Any, ...], limited: bool, timeout: float | None
+    ) -> Execute | None:
+        """Submit a statement that is prepared and may run now; None if it first has to wait."""
+        statement = self._statements.get(query)
+        if statement is None or (self.ownership.blocks and not self.ownership.is_my_turn()):
+            return None
+        if timeout is None:
+            timeout = self._command_timeout
+        request = Execute(self._loop.create_future(), statement, args, limited)
+        self._submit(request)
+        if timeout is not None:
+            self._arm(request, timeout, timeout)
+        return request
+
+    async def run(
+        self,
+        query: str,
+        args: tuple[Any, ...],
+        limited: bool,
+        timeout: float | None,
+        again: bool = True,
+    ) -> tuple[list[Record], bytes]:
+        """Run a statement that has to wait for its turn or to be prepared first."""
+        check_query(query)
+        if timeout is None:
+            timeout = self._command_timeout
+        deadline = None if timeout is None else self._loop.time() + timeout
+        self.check_loop()
+        try:
+            async with asyncio.timeout_at(deadline):
+                statement = await self._prepared(query, timeout)
+        except TimeoutError:
+            raise timed_out(timeout) from None
+        request = Execute(self._loop.create_future(), statement, args, limited)
+        self._submit(request)
+        if deadline is not None:
+            self._arm(request, max(0.0, deadline - self._loop.time()), timeout)
+        if not self._statements.size:
+            self._statements.evicted.append(statement.name)
+        try:
+            return await request.waiter  # type: ignore[no-any-return]
+        except BaseException as error:
+            return await self.recover(request, error, timeout, again)
+
+    async def recover(
+        self, request: Execute, error: BaseException, timeout: float | None, again: bool = True
+    ) -> tuple[list[Record], bytes]:
+        """Abandon the request of a caller who was cancelled; prepare a stale statement again."""
+        if not request.finished:
+            self._abandon(request)
+        elif isinstance(error, STALE_STATEMENT):
+            query = request.statement.query
+            self._statements.remove(query)
+            # The server refused it in Bind, before anything ran; in a transaction that is over now.
+            if again and request.status == IDLE:
+                return await self.run(query, request.arguments, request.limited, timeout, False)
+        raise error
+
+    async def _prepared(self, query: str, patience: float | None) -> Statement:
+        """The statement of `query`, when it is prepared and this context's turn."""
+        statement: Statement | None = None
+        while True:
+            await self.ownership.my_turn(patience)
+            statement = self._statements.get(query) or statement
+            if statement is not None:
+                return statement
+            preparing = self._preparing.get(query)
+            if preparing is None:
+                statement = await asyncio.shield(self._prepare(query))
+            else:
+                # Another task is at it. If it fails there, it is tried again here.
+                await asyncio.wait([preparing])
+
+    def _prepare(self, query: str) -> "asyncio.Future[Statement]":
+        """Submit a Prepare; it goes on when its caller is cancelled, for others may rely on it."""
+        answer = self._loop.create_future()
+        name = self.new_name("statement").encode()
+        closes = self._statements.take_evicted()
+        self._submit(Prepare(answer, query, name, self._registry, closes))
+        self._preparing[query] = answer
+        answer.add_done_callback(lambda answer: self._on_prepared(query, answer))
+        return answer
+
+    def _on_prepared(self, query: str, answer: "asyncio.Future[Statement]") -> None:
+        del self._preparing[query]
+        if answer.exception() is None and self._statements.size:
+            self._statements.put(answer.result())
+
+    # Scripts and transactions
+
+    async def script(self, query: str, timeout: float | None) -> str:
+        """Run one or several statements without arguments; the last one's command tag."""
+        check_query(query)
+        if timeout is None:
+            timeout = self._command_timeout
+        self.check_loop()
+        if not self.ownership.is_my_turn():
+            await self.ownership.my_turn(timeout)
+        request = SimpleQuery(self._loop.create_future(), query)
+        self._submit(request)
+        if timeout is not None:
+            self._arm(request, timeout, timeout)
+        try:
+            return await request.waiter  # type: ignore[no-any-return]
+        except BaseException:
+            self._abandon(request)
+            raise
+
+    def control(self, text: str) -> "asyncio.Future[str]":
+        """Submit a statement that begins or ends a transaction; a cancelled caller leaves it alone."""
+        answer = self._loop.create_future()
+        self._submit(SimpleQuery(answer, text))
+        answer.add_done_callback(asyncio.Future.exception)  # retrieved, whoever else does
+        return answer
+
+    async def answer(self, answer: "asyncio.Future[str]") -> str:
+        """The answer to a `control`, within the connection's `command_timeout`."""
+        try:
+            async with asyncio.timeout(self._command_timeout):
+                return await asyncio.shield(answer)
+        except TimeoutError:
+            raise timed_out(self._command_timeout) from None
+
+    def new_name(self, kind: str) -> str:
+        """A name for a statement or savepoint that this connection has not used."""
+        self._names += 1
+        return f"pgallop_{kind}_{self._names}"
+
+    # What they share
+
+    def check_loop(self) -> None:
+        """Raise InterfaceError unless this is the connection's own event loop, running."""
+        try:
+            running = get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is self._loop:
+            return
+        if self._session.broken is not None:
+            raise InterfaceError(f"connection is closed: {self._session.broken}")
+        raise InterfaceError(
+            "the connection belongs to another event loop",
+            hint="use it in the thread and the loop that it was made in, or connect again here",
+        )
+
+    def close_off(self) -> None:
+        """Take no more statements."""
+        self._closing = True
+
+    def _submit(self, request: Request) -> None:
+        self.check_loop()
+        if self._closing:
+            raise InterfaceError("connection is closed: close() was called", safe_to_retry=True)
+        self._session.submit(request)
+        self._stream.submitted()
+
+    def _arm(self, request: Request, seconds: float, timeout: float | None) -> None:
+        request.timer = self._loop.call_later(seconds, self._expire, request, timeout)
+
+    def _expire(self, request: Request, timeout: float | None) -> None:
+        waiter = request.waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(timed_out(timeout))
+        self._abandon(request)
+
+    def _abandon(self, request: Request) -> None:
+        """The caller of `request` has gone: read its answer for nobody, cancel it where that is safe."""
+        if request.finished or request.discarded:
+            return
+        request.discard()
+        self.canceller.consider()
+
+
+def check_query(query: object) -> None:
+    if not isinstance(query, str):
+        raise InterfaceError(f"the query has to be a str, not {type(query).__name__}")
+
+
+def timed_out(timeout: float | None) -> TimeoutError:
+    return TimeoutError(f"no answer within {timeout} seconds; the statement may still have run")
