@@ -1,4 +1,4 @@
-"""pgallop: an asyncio PostgreSQL driver. It speaks the wire protocol itself, and every connection is a pipeline.
+"""pgallop: an asyncio PostgreSQL driver, with every connection a pipeline.
 
 import pgallop
 

@@ -56,8 +56,8 @@ def connect(
         allow_cleartext_password: let the password travel as it is over an unencrypted network.
 
     Returns:
-        Something to await, which gives a `Connection`, or to enter with `async with`, which closes the
-        connection at the end of the block.
+        Something to await, which gives a `Connection`, or to enter with `async with`, which closes
+        the connection at the end of the block.
 
     Raises:
         ClientConfigurationError: an argument, the DSN or a variable is malformed.

@@ -1,7 +1,7 @@
 """`Connection`: the verbs. Each submits a request to the session and awaits its answer.
 
-A connection is a FIFO: any number of tasks may await statements on it at once, which travel together and
-are answered in order.
+A connection is a FIFO: any number of tasks may await statements on it at once, which travel
+together and are answered in order.
 """
 
 import asyncio
@@ -63,7 +63,8 @@ class Connection:
         Raises:
             PostgresError: the server refused; its class tells the SQLSTATE.
             DataError: an argument does not fit the type the server expects.
-            InterfaceError: wrong number of arguments, or the connection is closed or not this loop's.
+            InterfaceError: wrong number of arguments, or the connection is closed or belongs to
+                another loop.
 
         Example:
             >>> await conn.fetch("SELECT id, name FROM users WHERE id < $1", 3)
@@ -125,8 +126,8 @@ class Connection:
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         """Run a statement and return its command tag, such as `INSERT 0 1`.
 
-        Without arguments `query` may hold several statements, separated by semicolons. They run as one
-        transaction unless it says otherwise, and the last one's tag is returned.
+        Without arguments `query` may hold several statements, separated by semicolons. They run as
+        one transaction unless it says otherwise, and the last one's tag is returned.
 
         Arguments and errors as for `fetch`.
 
@@ -153,8 +154,8 @@ class Connection:
     ) -> Transaction:
         """A transaction, for `async with`; inside another one of this context, a savepoint.
 
-        While it is open it has the connection to itself: statements of other tasks wait for its end.
-        Tasks started from within it take part in it.
+        While it is open it has the connection to itself: statements of other tasks wait for its
+        end. Tasks started from within it take part in it.
 
         Args:
             isolation: "read_committed", "read_uncommitted", "repeatable_read" or "serializable";
@@ -197,7 +198,7 @@ class Connection:
             self._stream.lose(InterfaceError("it was closed by close()"))
 
     async def _close_after_error(self) -> None:
-        """Close on the way out of an error, which is the one to be seen: politely but not for long."""
+        """Close on the way out of an error, which is the one to see: politely, not for long."""
         try:
             await self.close(timeout=self._options.drain_timeout)
         except TimeoutError:
@@ -217,7 +218,7 @@ class Connection:
         stream = getattr(self, "_stream", None)
         if stream is None or stream.closed:
             return
-        warnings.warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
+        warnings.warn(f"unclosed connection {self!r}", ResourceWarning, stacklevel=2, source=self)
         error = InterfaceError("it was never closed, and nobody holds it any more")
         if self._loop.is_closed():
             stream.lose(error)

@@ -1,7 +1,7 @@
 """`Dispatch`: how a statement gets from a call to the session, and a caller to its answer.
 
-A statement that is prepared and whose turn it is goes out at once (`begin`); any other waits for the
-transaction of another context to end, or to be prepared first (`run`).
+A statement that is prepared and whose turn it is goes out at once (`begin`); any other waits for
+the transaction of another context to end, or to be prepared first (`run`).
 """
 
 import asyncio
@@ -34,8 +34,8 @@ STALE_STATEMENT = (InvalidCachedStatementError, InvalidSQLStatementNameError)
 class Dispatch:
     """What a connection runs its statements with.
 
-    `command_timeout`: seconds for calls without a timeout of their own, or None. After `close_off` no
-    statement is taken any more.
+    `command_timeout`: seconds for calls without a timeout of their own, or None. After `close_off`
+    no statement is taken any more.
     """
 
     __slots__ = (
@@ -197,7 +197,7 @@ class Dispatch:
             raise
 
     def control(self, text: str) -> "asyncio.Future[str]":
-        """Submit a statement that begins or ends a transaction; a cancelled caller leaves it alone."""
+        """Submit what begins or ends a transaction; it goes on if its caller is cancelled."""
         answer = self._loop.create_future()
         self._submit(SimpleQuery(answer, text))
         answer.add_done_callback(asyncio.Future.exception)  # retrieved, whoever else does
@@ -254,7 +254,7 @@ class Dispatch:
         self._abandon(request)
 
     def _abandon(self, request: Request) -> None:
-        """The caller of `request` has gone: read its answer for nobody, cancel it where that is safe."""
+        """The caller has gone: read the answer for nobody, cancel it where that is safe."""
         if request.finished or request.discarded:
             return
         request.discard()

@@ -1,9 +1,9 @@
 """Whose turn it is on a shared connection: the rule that keeps transactions of several tasks apart.
 
-Statements of two tasks' blocks that interleave on one connection commit rows that were rolled back. So a
-block belongs to the context that opened it (and to the tasks started from within it), and while it is
-open everybody else waits for its end. Nested blocks are the same rule again: the innermost owns the
-connection.
+Statements of two tasks' blocks that interleave on one connection commit rows that were rolled back.
+So a block belongs to the context that opened it (and to the tasks started from within it), and
+while it is open everybody else waits for its end. Nested blocks are the same rule again: the
+innermost owns the connection.
 """
 
 import asyncio
@@ -57,8 +57,8 @@ class Ownership:
     def new_block(self) -> Block:
         """A block that belongs to the current context from now on, started or not.
 
-        It is entered into the context here and not at its start, so that a start in a child task (as
-        `asyncio.wait_for` makes one on Python 3.11) opens it for the parent.
+        It is entered into the context here and not at its start, so that a start in a child task
+        (as `asyncio.wait_for` makes one on Python 3.11) opens it for the parent.
         """
         outer = _context.get()
         while outer is not None and outer.state is BlockState.CLOSED:

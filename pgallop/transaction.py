@@ -23,8 +23,8 @@ class Transaction:
     """A transaction, or a savepoint when one is already open in this context.
 
     Made by `Connection.transaction`; use it with `async with`, or call `start`, then `commit` or
-    `rollback`. While it is open, other contexts' statements on the connection wait for its end; tasks
-    started from within it take part.
+    `rollback`. While it is open, other contexts' statements on the connection wait for its end;
+    tasks started from within it take part.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Transaction:
     async def start(self) -> None:
         """Begin: BEGIN, or SAVEPOINT inside another transaction of this context.
 
-        Raises InterfaceError if it was started before, or if the connection is in a transaction that
-        was not opened by `transaction()`.
+        Raises InterfaceError if it was started before, or if the connection is in a transaction
+        that was not opened by `transaction()`.
         """
         if self._block.state is not BlockState.NEW:
             raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
@@ -72,7 +72,8 @@ class Transaction:
             if begun.done():
                 self._ownership.ended(self._block)
             else:
-                # Cancelled or out of time while BEGIN is on its way: nobody will end what it begins.
+                # Cancelled or out of time while BEGIN is on its way: nobody will end what it
+                # begins.
                 self._undo()
             raise
         self._ownership.opened(self._block)

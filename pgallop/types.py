@@ -25,7 +25,7 @@ _LEVELS = {"alpha": "alpha", "beta": "beta", "rc": "candidate", "devel": "alpha"
 
 
 def parse_server_version(text: str) -> ServerVersion:
-    """The version in a `server_version` such as `18.6`, `15.2 (Debian 15.2-1)`, `9.6.24`, `17beta2`.
+    """The version in `18.6`, `15.2 (Debian 15.2-1)`, `9.6.24`, `17beta2` or the like.
 
     A text without a number gives version 0.0.0. Before PostgreSQL 10 the first two numbers were the
     major version; here they are `major` and `minor`, as in asyncpg.

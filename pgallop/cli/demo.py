@@ -116,9 +116,9 @@ class Screen:
         for prompt, line in zip(prompts, source.split("\n"), strict=True):
             self.print(f"{self._styled('2', prompt)}{self._styled('36', line)}".rstrip())
 
-    def print(self, value: object) -> None:
+    def print(self, *values: object) -> None:
         """Show a line, at once: the next statement may take its time."""
-        print(value, file=self._out, flush=True)
+        print(*values, file=self._out, flush=True)
 
     def _styled(self, style: str, text: str) -> str:
         """Wrap text in a style: its number in ECMA-48, "Select graphic rendition"."""

@@ -1,4 +1,4 @@
-"""The commands of `python -m pgallop`, and what becomes of their errors: a line and an exit code."""
+"""The commands of `python -m pgallop`, and how their errors end: a line and an exit code."""
 
 import argparse
 import os
@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `python -m pgallop`; those of this process by default.
 
     Returns:
-        The exit code: 0; 1 after an error; 2 if the call is wrong or a package is missing; 130 after
-        Ctrl-C; 141 when the reader of the output has gone.
+        The exit code: 0; 1 after an error; 2 if a package is missing; 130 after Ctrl-C; 141 when the
+        reader of the output has gone. Wrong arguments exit with 2.
 
     Example:
         >>> main(["demo", "postgresql://postgres@localhost/postgres"])

@@ -21,15 +21,19 @@ cdef int64_t MINUS_INFINITE_MOMENT
 cdef int MAX_DELTA_DAYS
 cdef int OFFSET_LIMIT
 
+
 @cython.locals(era=int64_t, year=int64_t, month=int64_t)
-cdef int64_t civil_date(int64_t day)
+cdef int64_t civil_date(int64_t day) noexcept
+
 
 @cython.locals(days=int)
-cdef int day_number(int year, int month, int day)
+cdef int day_number(int year, int month, int day) noexcept
 
-cdef int64_t microseconds_of(int64_t days, int64_t seconds, int64_t microseconds)
-cdef int64_t moment_number(datetime moment)
-cdef int64_t offset_microseconds(timedelta offset)
+
+cdef int64_t microseconds_of(
+    int64_t days, int64_t seconds, int64_t microseconds) noexcept
+cdef int64_t moment_number(datetime moment) noexcept
+cdef int64_t offset_microseconds(timedelta offset) noexcept
 cdef tuple date_text(int64_t day)
 cdef str clock_text(int64_t microseconds)
 

@@ -1,10 +1,10 @@
 """date, time, timetz, timestamp, timestamptz, interval, as the classes of the datetime module.
 
-PostgreSQL counts days and microseconds from 2000-01-01, in the same calendar as Python (the Gregorian,
-for all time), but from 4713 BC to 5874897 (dates) or 294276 (timestamps). What Python does not have
-raises ValueError on reading, except infinity: as in asyncpg, `infinity` is read as Python's last date or
-datetime, `-infinity` as the first one, and both are written as infinity. So a finite 9999-12-31 in a date
-column is read right but written back as infinity.
+PostgreSQL counts days and microseconds from 2000-01-01, in the same calendar as Python (the
+Gregorian, for all time), but from 4713 BC to 5874897 (dates) or 294276 (timestamps). What Python
+does not have raises ValueError on reading, except infinity: as in asyncpg, `infinity` is read as
+Python's last date or datetime, `-infinity` as the first one, and both are written as infinity. So a
+finite 9999-12-31 in a date column is read right but written back as infinity.
 
 Instances of subclasses are read through their attributes, not through the fields in C, which pandas
 and others do not keep up.

@@ -1,8 +1,8 @@
 """numeric as decimal.Decimal, exact both ways whatever the thread's decimal context says.
 
 On the wire: the count of digits in base 10,000, the weight of the first one (its power of 10,000),
-the sign, the scale (how many decimal digits stand after the point), then the digits, without zeros at
-either end. A Decimal keeps the scale as its exponent: '1.100' is Decimal("1.100") and '10000' is
+the sign, the scale (how many decimal digits stand after the point), then the digits, without zeros
+at either end. A Decimal keeps the scale as its exponent: '1.100' is Decimal("1.100") and '10000' is
 Decimal("10000"), so that `f"{value:f}"` is PostgreSQL's own text.
 
 Source: numeric_recv and numeric_send in the server's numeric.c.
@@ -23,8 +23,8 @@ from pgallop.wire.writer import Writer
 
 NEGATIVE = 0x4000
 
-# What is no number has no digits, and a sign of its own. The infinities (since PostgreSQL 14) carry a
-# scale that means nothing: the server writes it, so that the bytes are the server's.
+# What is no number has no digits, and a sign of its own. The infinities (since PostgreSQL 14) carry
+# a scale that means nothing; they are written as the server writes them.
 SPECIAL = {
     "NaN": b"\0\0\0\0\xc0\0\0\0",
     "Infinity": b"\0\0\0\0\xd0\0\0\x20",

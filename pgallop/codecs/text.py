@@ -16,7 +16,7 @@ from pgallop.wire.writer import Writer
 TEXT_TYPES = ("text", "varchar", "bpchar", "name", "unknown", "cstring")
 
 # An XML declaration up to its encoding, which is left out of what is kept.
-XML_ENCODING = re.compile(r"""^(<\?xml\b[^>]*?)\s+encoding\s*=\s*("[^">]*"|'[^'>]*')""")
+XML_ENCODING = re.compile(r"""^(<\?xml\s[^>]*?)\s+encoding\s*=\s*("[^">]*"|'[^'>]*')""")
 
 # The text form of a byte that is no ASCII character, as PostgreSQL's charin and charout have it.
 OCTAL = re.compile(r"\\([0-3][0-7][0-7])")

@@ -1,8 +1,9 @@
 """DataRow to Record.
 
-A result of a million rows is a million objects for the garbage collector to walk, again and again while
-the list grows: 572 ns a row tracked, 87 ns untracked. So where every column yields values that cannot
-refer back to the record (`Codec.atomic`), record and tuple leave the collector's sight at creation.
+A result of a million rows is a million objects for the garbage collector to walk, again and again
+while the list grows: 572 ns a row tracked, 87 ns untracked. So where every column yields values
+that cannot refer back to the record (`Codec.atomic`), record and tuple leave the collector's sight
+at creation.
 """
 
 from pgallop.codecs.codec import Codec
@@ -31,7 +32,7 @@ class RowDecoder:
         self.shape = Shape(names)
         self.codecs = codecs
         self.width = len(codecs)
-        self.atomic = all([codec.atomic for codec in codecs])
+        self.atomic = all(codec.atomic for codec in codecs)
 
     def decode(self, reader: Reader) -> Record:
         width = self.width

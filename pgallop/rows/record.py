@@ -24,9 +24,9 @@ class Shape:
 class Record:
     """One row of a result: a sequence of values that can also be read by column name.
 
-    `record["name"]`, `record[0]`, `record[1:3]` (a tuple), `len`, iteration over the values, `keys()`,
-    `values()`, `items()`, `get(name, default)`. `"name" in record` asks for a column. Records compare and
-    hash like tuples of their values.
+    `record["name"]`, `record[0]`, `record[1:3]` (a tuple), `len`, iteration over the values,
+    `keys()`, `values()`, `items()`, `get(name, default)`. `"name" in record` asks for a column.
+    Records compare and hash like tuples of their values.
 
     Example::
 

@@ -1,7 +1,7 @@
 """Getting out of a COPY that was begun by a call which cannot feed or drain it.
 
-The server leaves COPY FROM STDIN on CopyFail. In the extended protocol it has by then read our Sync as
-part of the copy and ignored it, so another one has to follow.
+The server leaves COPY FROM STDIN on CopyFail. In the extended protocol it has by then read our Sync
+as part of the copy and ignored it, so another one has to follow.
 """
 
 from pgallop.errors import UnsupportedClientFeatureError

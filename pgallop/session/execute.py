@@ -1,7 +1,8 @@
 """Bind, Execute, Sync on a prepared statement: the hot path.
 
-Writes:  Bind (arguments, formats)  Execute  Sync
-Reads:   BindComplete  DataRow*  CommandComplete | PortalSuspended | EmptyQueryResponse  ReadyForQuery
+Writes:  Bind  Execute  Sync
+Reads:   BindComplete  DataRow*  (CommandComplete | PortalSuspended | EmptyQueryResponse)
+         ReadyForQuery
 
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
 """

@@ -19,10 +19,11 @@ class Waiter(Protocol):
 class Request:
     """One operation: what it writes, which replies it takes, what it makes of them.
 
-    `waiter` learns the result. A request whose caller has gone is `discarded`: its replies are still
-    read, to the ReadyForQuery that ends them, and reported to nobody. An `alone` request has nothing
-    written behind it until it is answered (COPY, where the server would read it as data). What
-    `on_message` leaves in `reply` is sent at once. `status` is the transaction status it ended in.
+    `waiter` learns the result. A request whose caller has gone is `discarded`: its replies are
+    still read, to the ReadyForQuery that ends them, and reported to nobody. An `alone` request has
+    nothing written behind it until it is answered (COPY, where the server would read it as data).
+    What `on_message` leaves in `reply` is sent at once. `status` is the transaction status it ended
+    in.
     """
 
     __slots__ = (

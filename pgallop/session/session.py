@@ -1,8 +1,8 @@
 """`Session`: the FIFO of requests of one connection, without I/O.
 
-One rule holds it together: requests are answered in order. What the server sends goes to the request at
-the head; it leaves when it reports done, which is at its ReadyForQuery. Notices, notifications and
-parameter changes belong to nobody and bypass it.
+One rule holds it together: requests are answered in order. What the server sends goes to the
+request at the head; it leaves when it reports done, which is at its ReadyForQuery. Notices,
+notifications and parameter changes belong to nobody and bypass it.
 
     submit(request)  writes the request's messages into `writer`; whoever owns the socket sends them
     feed(data)       takes received bytes and completes requests
@@ -37,10 +37,11 @@ MAX_PARAMETERS = 1000
 class Session:
     """The conversation with one server.
 
-    `requests`: sent or being sent, in the order of their answers; `waiting`: not yet written, behind a
-    request that has to be `alone`. `status`: the transaction status of the last ReadyForQuery.
-    `parameters`: what ParameterStatus reported. `broken`: why the conversation ended, or None.
-    `on_head` is called when the queue has run empty and when a discarded request has become its head.
+    `requests`: sent or being sent, in the order of their answers; `waiting`: not yet written,
+    behind a request that has to be `alone`. `status`: the transaction status of the last
+    ReadyForQuery. `parameters`: what ParameterStatus reported. `broken`: why the conversation
+    ended, or None. `on_head` is called when the queue has run empty and when a discarded request
+    has become its head.
     """
 
     __slots__ = (
@@ -204,7 +205,7 @@ class Session:
             self.head.fail(error)
 
     def lost(self, error: BaseException) -> None:
-        """The connection is gone because of `error`; every request fails, none is answered twice."""
+        """The connection is gone because of `error`: every request fails, once."""
         if self.broken is not None:
             return
         self.broken = error
@@ -228,5 +229,5 @@ class Session:
             self.on_head()
 
     def disown(self, error: BaseException) -> None:
-        """Refuse all use from now on, and answer nobody: the tasks that wait are another process's."""
+        """Refuse all use, and answer nobody: the tasks that wait are another process's."""
         self.broken = error

@@ -1,7 +1,8 @@
 """Query: one or several statements in one message, their rows dropped, the last command tag kept.
 
 Writes:  Query
-Reads:   (RowDescription DataRow* CommandComplete | CommandComplete | EmptyQueryResponse)* ReadyForQuery
+Reads:   (RowDescription DataRow* CommandComplete | CommandComplete | EmptyQueryResponse)*
+         ReadyForQuery
 
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Simple Query".
 """

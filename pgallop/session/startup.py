@@ -3,13 +3,11 @@
 Writes:  StartupMessage  (PasswordMessage | SASLInitialResponse SASLResponse)?
 Reads:   Authentication*  BackendKeyData?  ReadyForQuery        (or ErrorResponse, and the end)
 
-SCRAM's key takes milliseconds of pure computation, which is not this layer's to schedule: the waiter
-gets the `KeyParameters` as an intermediate result, and `continue_sasl` goes on from the key.
+SCRAM's key takes milliseconds of pure computation, which is not this layer's to schedule: the
+waiter gets the `KeyParameters` as an intermediate result, and `continue_sasl` goes on from the key.
 
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Start-up".
 """
-
-from typing import Any
 
 from pgallop import errors
 from pgallop.auth.password import encode_credential, md5_password

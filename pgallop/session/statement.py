@@ -1,4 +1,4 @@
-"""`Statement`: what is known about a prepared statement, bound once to codecs and constant bytes."""
+"""`Statement`: a prepared statement, bound once to codecs and constant bytes."""
 
 from pgallop.codecs.codec import Codec
 from pgallop.codecs.registry import Registry
@@ -11,8 +11,8 @@ from pgallop.wire.writer import Writer
 class Statement:
     """A statement that the server has parsed under `name`.
 
-    `parameters`: the codecs of its arguments; `columns`: its result's columns (empty if it returns no
-    rows); `decoder`: reads its rows, or None.
+    `parameters`: the codecs of its arguments; `columns`: its result's columns (empty if it returns
+    no rows); `decoder`: reads its rows, or None.
     """
 
     __slots__ = (

@@ -1,7 +1,8 @@
-"""Which replies are legal, as data: for each kind of request its states, and per state what may come.
+"""Which replies are legal, as data: for each request its states, and per state what may come.
 
-A reply that is not listed is a ProtocolError and ends the connection. NoticeResponse, NotificationResponse
-and ParameterStatus may come at any time and are not listed. "done" is always ReadyForQuery.
+A reply that is not listed is a ProtocolError and ends the connection. NoticeResponse,
+NotificationResponse and ParameterStatus may come at any time and are not listed. "done" is always
+ReadyForQuery.
 
 The tables are compiled to bytes, one row of 256 a state, so that following one costs an index.
 """

@@ -1,12 +1,13 @@
 """Cancelling what runs on the server for a caller who has gone.
 
-A CancelRequest names a backend and not a statement: it hits whatever runs when the signal arrives. So
-one is sent only while everything the server has been sent belongs to nobody any more, nothing new is sent
-until the server has closed the cancel connection (its signal is out by then), and not before the request
-it was meant for has been answered. Checked on a real server: no late hit in 4,000; without waiting for
-the end of the cancel connection 5 in 1,500.
+A CancelRequest names a backend and not a statement: it hits whatever runs when the signal arrives.
+So one is sent only while everything the server has been sent belongs to nobody any more, nothing
+new is sent until the server has closed the cancel connection (its signal is out by then), and not
+before the request it was meant for has been answered. Checked on a real server: no late hit in
+4,000; without waiting for the end of the cancel connection 5 in 1,500.
 
-Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Canceling Requests in Progress".
+Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Canceling Requests in
+Progress".
 """
 
 import asyncio
@@ -20,7 +21,8 @@ from pgallop.wire.writer import Writer
 class Canceller:
     """Keeps abandoned requests from occupying the server, and tells when all are answered.
 
-    `drain_timeout`: seconds after which a connection whose abandoned request does not end is aborted.
+    `drain_timeout`: seconds after which a connection whose abandoned request does not end is
+    aborted.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, link: Link, drain_timeout: float) -> None:

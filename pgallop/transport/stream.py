@@ -1,7 +1,7 @@
-"""`Stream`: a session's bytes on the network. `SocketStream` owns its socket, which is the fast way.
+"""`Stream`: a session's bytes on the network; `SocketStream` owns its socket, the fast way.
 
-A stream reads into the session and sends what the session's writer holds: at once when nothing was under
-way, otherwise once per tick of the event loop for everything queued meanwhile.
+A stream reads into the session and sends what the session's writer holds: at once when nothing was
+under way, otherwise once per tick of the event loop for everything queued meanwhile.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ READS_PER_EVENT = 4
 class Stream:
     """What all transports of a session share.
 
-    `tls`: encrypts and decrypts, or None. While `held`, nothing new is sent (a cancellation is under
-    way that must not hit it). `closed`: nothing can be sent or received any more.
+    `tls`: encrypts and decrypts, or None. While `held`, nothing new is sent (a cancellation is
+    under way that must not hit it). `closed`: nothing can be sent or received any more.
     """
 
     __slots__ = ("__weakref__", "closed", "foreign", "held", "loop", "scheduled", "session", "tls")

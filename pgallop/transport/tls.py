@@ -1,8 +1,8 @@
 """TLS as a filter between a session and its socket: bytes in, bytes out.
 
-`ssl.MemoryBIO` keeps the TLS layer away from the socket, so there is no state in which it wants to read
-while we write, no data that waits inside it while the socket is silent, and every kind of stream and the
-cancel connection get the same protection.
+`ssl.MemoryBIO` keeps the TLS layer away from the socket, so there is no state in which it wants to
+read while we write, no data that waits inside it while the socket is silent, and every kind of
+stream and the cancel connection get the same protection.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Messages a server sends, one parser each, named as in the protocol's documentation.
 
-Each takes a `Reader` clamped to the body of its message and reads it to the end. DataRow is not here:
-`pgallop.rows.decode` reads it straight into records.
+Each takes a `Reader` clamped to the body of its message and reads it to the end. DataRow is not
+here: `pgallop.rows.decode` reads it straight into records.
 
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Message Formats".
 """

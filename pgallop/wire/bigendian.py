@@ -68,7 +68,7 @@ def store_bytes(base: bytearray, pos: int, source: bytes, size: int) -> None:
 
 
 def int64(value: Any) -> int:
-    """`value` as an int of 64 bits: TypeError if it is no integer, OverflowError if it is too large."""
+    """`value` as an int of 64 bits: TypeError if it is none, OverflowError if too large."""
     number = index(value)
     if not -0x8000_0000_0000_0000 <= number <= 0x7FFF_FFFF_FFFF_FFFF:
         raise OverflowError("int too big to convert")

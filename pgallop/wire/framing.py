@@ -1,6 +1,7 @@
 """The byte stream cut into messages: one tag byte, an int32 length that counts itself, a body.
 
-Feed bytes as they arrive, split anywhere; `next` moves `tag` and `reader` to the next whole message.
+Feed bytes as they arrive, split anywhere; `next` moves `tag` and `reader` to the next whole
+message.
 """
 
 from pgallop.errors import ProtocolError

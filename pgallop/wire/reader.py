@@ -1,7 +1,7 @@
 """A bounds-checked cursor over received bytes, clamped to one message or to one field.
 
-Every read goes through `take`, which compares with the end of the message (or of the field): there is
-no way to read a neighbour's bytes, whatever lengths the server claims.
+Every read goes through `take`, which compares with the end of the message (or of the field): there
+is no way to read a neighbour's bytes, whatever lengths the server claims.
 """
 
 from pgallop.errors import ProtocolError

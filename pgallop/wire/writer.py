@@ -1,7 +1,8 @@
 """The output buffer: messages are written into it, `take` hands over what is to be sent.
 
 Lengths are patched when a message or a field ends, and checked then: what does not fit into the
-protocol's int32 raises before a byte of it can be sent. `truncate` takes an unfinished message back.
+protocol's int32 raises before a byte of it can be sent. `truncate` takes an unfinished message
+back.
 """
 
 from pgallop.errors import InterfaceError
