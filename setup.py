@@ -28,6 +28,7 @@ DIRECTIVES = {
     "annotation_typing": False,  # the .pxd types the C code; annotations are for type checkers
     "infer_types": True,
     "language_level": 3,
+    "auto_pickle": False,  # what can be pickled says so itself
     "binding": True,  # methods stay inspectable: signatures, introspection, mocks
 }
 

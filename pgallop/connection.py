@@ -6,7 +6,6 @@ together and are answered in order.
 
 import asyncio
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 from pgallop.codecs.builtin import builtin_registry
@@ -18,7 +17,7 @@ from pgallop.session.session import IDLE
 from pgallop.transaction import Transaction
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
-from pgallop.types import ServerVersion, parse_server_version
+from pgallop.types import ServerSettings, ServerVersion, parse_server_version
 from pgallop.wire import frontend
 
 
@@ -74,11 +73,13 @@ class Connection:
         """
         request = self._dispatch.begin(query, args, False, timeout)
         if request is None:
-            return (await self._dispatch.run(query, args, False, timeout))[0]
+            rows, _ = await self._dispatch.run(query, args, False, timeout)
+            return rows
         try:
-            return (await request.waiter)[0]
+            rows, _ = await request.waiter
         except BaseException as error:
-            return (await self._dispatch.recover(request, error, timeout))[0]
+            rows, _ = await self._dispatch.recover(request, error, timeout)
+        return rows
 
     async def fetchrow(self, query: str, *args: Any, timeout: float | None = None) -> Record | None:
         """Run a query and return its first row, or None if there is none.
@@ -220,10 +221,10 @@ class Connection:
             return
         warnings.warn(f"unclosed connection {self!r}", ResourceWarning, stacklevel=2, source=self)
         error = InterfaceError("it was never closed, and nobody holds it any more")
-        if self._loop.is_closed():
-            stream.lose(error)
+        if self._loop.is_running():
+            self._loop.call_soon_threadsafe(stream.lose, error)  # we may be in any thread
         else:
-            self._loop.call_soon_threadsafe(stream.lose, error)
+            stream.lose(error)
 
     # Facts
 
@@ -243,9 +244,9 @@ class Connection:
             )
         return self._server_version
 
-    def get_settings(self) -> Mapping[str, str]:
-        """The settings that the server reports, as they are now."""
-        return dict(self._session.parameters)
+    def get_settings(self) -> ServerSettings:
+        """The settings that the server reports, as they are now: a mapping, and attributes."""
+        return ServerSettings(self._session.parameters)
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed() else "open"

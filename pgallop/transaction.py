@@ -50,6 +50,11 @@ class Transaction:
         self._savepoint: str | None = None
         self._managed = False
 
+    def __del__(self) -> None:
+        # A block that was never started must not stay in its context's chain.
+        if self._block.state is BlockState.NEW:
+            self._block.state = BlockState.CLOSED
+
     def is_completed(self) -> bool:
         """Whether the transaction has ended, one way or the other."""
         return self._block.state is BlockState.CLOSED

@@ -1,6 +1,7 @@
 """Small public types that are no PostgreSQL values."""
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 
@@ -38,3 +39,36 @@ def parse_server_version(text: str) -> ServerVersion:
     micro = int(match["micro"] or 0)
     level = _LEVELS.get(match["level"] or "", "final")
     return ServerVersion(major, minor, micro, level, int(match["serial"] or 0))
+
+
+class ServerSettings(Mapping[str, str]):
+    """The settings a server has reported: `settings["TimeZone"]` or `settings.TimeZone`.
+
+    PostgreSQL reports about fifteen of its settings (those marked GUC_REPORT), and again whenever one
+    of them changes.
+    """
+
+    __slots__ = ("_settings",)
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = dict(settings)
+
+    def __getitem__(self, name: str) -> str:
+        return self._settings[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings)
+
+    def __len__(self) -> int:
+        return len(self._settings)
+
+    def __getattr__(self, name: str) -> str:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._settings[name]
+        except KeyError:
+            raise AttributeError(f"the server has not reported a setting {name!r}") from None
+
+    def __repr__(self) -> str:
+        return f"<ServerSettings {self._settings!r}>"

@@ -22,7 +22,7 @@ TOUR = (
     (
         "Connect, and ask the server what it is",
         """\
-settings = {"search_path": "pg_temp"}  # tables that go when the connection goes
+settings = {"search_path": "pg_temp"}  # all tables are temporary
 conn = await pgallop.connect(dsn, server_settings=settings)
 await conn.fetchval("SELECT version()")
 """,
@@ -56,7 +56,7 @@ await conn.fetchval("SELECT count(*) FROM users")
 """,
     ),
     (
-        "Two queries at once on one connection: they share a round trip",
+        "Two queries at once on one connection: they share the round trips",
         """\
 count = conn.fetchval("SELECT count(*) FROM users")
 newest = conn.fetchval("SELECT max(id) FROM users")
@@ -75,7 +75,7 @@ print(f"{one_by_one * 1000:.1f} ms, {1000 / one_by_one:,.0f} lookups/s")
 """,
     ),
     (
-        "The same thousand, gathered: the server runs them one by one, the waiting is gone",
+        "The same thousand gathered: still run one by one, but without the waiting",
         """\
 lookups = [conn.fetchval(lookup, i % 3 + 1) for i in range(1000)]
 start = perf_counter()

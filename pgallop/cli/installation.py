@@ -1,7 +1,7 @@
 """Where the embedded server's programs are, and who may run them.
 
 PostgreSQL refuses to run as root, and the account that runs it instead must be able to reach the
-programs, which is not the case when a virtual environment lies below a /root of mode 0700.
+programs, which is not the case when a virtual environment lies below a home folder of mode 0700.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _obstacle(account: Account, *command: str | Path) -> str | None:
 
 
 def _copy_installation(bin_dir: Path, account: Account, folder: Path) -> Path:
-    """Copy an installation that the account cannot reach, for instance below a 0700 /root.
+    """Copy an installation that the account cannot reach, for instance below a closed home.
 
     The programs find share/ and lib/ relative to bin/, and the libraries that a Linux wheel
     brings in `<package>.libs` beside the package (auditwheel), so the names are kept.

@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `python -m pgallop`; those of this process by default.
 
     Returns:
-        The exit code: 0; 1 after an error; 2 if a package is missing; 130 after Ctrl-C; 141 when the
-        reader of the output has gone. Wrong arguments exit with 2.
+        The exit code: 0; 1 after an error; 2 if a package is missing (and argparse exits with 2 if
+        the arguments are wrong); 130 after Ctrl-C; 141 when the reader of the output has gone.
 
     Example:
         >>> main(["demo", "postgresql://postgres@localhost/postgres"])

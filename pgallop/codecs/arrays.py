@@ -5,7 +5,7 @@ length and the lower bound of each dimension, then the elements row by row, each
 Source: array_send and array_recv in PostgreSQL's arrayfuncs.c.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any, NoReturn
 
 from pgallop.codecs import clist, numbers
@@ -30,14 +30,15 @@ def count_items(value: Any) -> int:
 
     That is what has a length and can be iterated over, but for text, bytes and mappings.
     """
+    container: Sized = value
     if isinstance(value, (list, tuple)):
-        return len(value)
+        return len(container)
     if not hasattr(value, "__iter__"):
         return -1
     if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)):
         return -1
     try:
-        return len(value)
+        return len(container)
     except TypeError:  # a generator, or numpy's array of no dimensions
         return -1
 
@@ -94,7 +95,7 @@ class ArrayCodec(Codec):
         return count_items(value)
 
     def write_items(self, writer: Writer, items: Any, shape: tuple[int, ...], depth: int) -> bool:
-        """Write the items, at least one level below the array itself; are there NULLs?"""
+        """Write the items of one level and all below them; return whether NULLs are among them."""
         length = shape[depth]
         innermost = depth + 1 == len(shape)
         element = self.element
@@ -120,6 +121,10 @@ class ArrayCodec(Codec):
                 i += 1
         except Unencodable as error:
             error.place = f"[{i}]{error.place}"
+            if error.hint is not None:
+                # What is sent, and so what can be cast, is the array.
+                cast = f"$n::text::{element.name}"
+                error.hint = error.hint.replace(cast, f"$n::text[]::{self.name}")
             raise
         if i != length:
             self.refuse(items, f"yields more or fewer items than its length, {length}")
@@ -144,7 +149,7 @@ class ArrayCodec(Codec):
             )
         if dimensions == 0:
             return []
-        shape = []
+        shape: list[int] = []
         for _ in range(dimensions):
             shape.append(reader.read_int32())
             reader.read_int32()  # the lower bound
@@ -294,7 +299,7 @@ class SequencesCodec(ArrayCodec):
     __slots__ = ()
 
     def nested(self, value: Any) -> int:
-        return len(value) if isinstance(value, tuple) else -1
+        return count_items(value) if isinstance(value, tuple) else -1
 
 
 class VectorCodec(ArrayCodec):

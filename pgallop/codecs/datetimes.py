@@ -120,10 +120,10 @@ def date_text(day: int) -> tuple[str, str]:
 
 def clock_text(microseconds: int) -> str:
     """Microseconds, not negative, as hours (any number of them), minutes and seconds."""
-    seconds = microseconds // 1_000_000
-    fraction = microseconds % 1_000_000
+    seconds = microseconds // 1000000
     text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{text}.{fraction:06}" if fraction else text
+    fraction = f"{microseconds % 1000000:06}".rstrip("0")
+    return f"{text}.{fraction}" if fraction else text
 
 
 class TemporalCodec(Codec):
@@ -144,9 +144,7 @@ class DateCodec(TemporalCodec):
     __slots__ = ()
 
     def encode(self, writer: Writer, value: Any) -> None:
-        if type(value) is not date:
-            value = self.plain(value)
-        plain = value
+        plain = value if type(value) is date else self.plain(value)
         day = day_number(plain.year, plain.month, plain.day)
         if day == LAST_DAY:
             day = INFINITE_DAY
@@ -188,9 +186,7 @@ class TimeCodec(TemporalCodec):
     __slots__ = ()
 
     def encode(self, writer: Writer, value: Any) -> None:
-        if type(value) is not time:
-            value = self.plain(value)
-        clock = value
+        clock = value if type(value) is time else self.plain(value)
         seconds = clock.hour * 3600 + clock.minute * 60 + clock.second
         writer.write_int64(microseconds_of(0, seconds, clock.microsecond))
 
@@ -217,7 +213,7 @@ class TimeCodec(TemporalCodec):
         )
 
     def beyond(self, microseconds: int) -> NoReturn:
-        if microseconds != SECONDS_PER_DAY * 1_000_000:
+        if microseconds != microseconds_of(1, 0, 0):
             raise ProtocolError(f"a {self.name} has {microseconds} microseconds since midnight")
         raise self.unrepresentable("24:00:00", "23:59:59.999999")
 
@@ -275,9 +271,7 @@ class TimestampCodec(TemporalCodec):
         self.zone = zone
 
     def encode(self, writer: Writer, value: Any) -> None:
-        if type(value) is not datetime:
-            value = self.plain(value)
-        moment = value
+        moment = value if type(value) is datetime else self.plain(value)
         if moment.tzinfo is not None and moment.utcoffset() is not None:
             self.refuse(
                 value,
@@ -341,7 +335,7 @@ class TimestampCodec(TemporalCodec):
         if microseconds == MINUS_INFINITE_MOMENT:
             return datetime.min
         text, era = date_text(day)
-        clock = clock_text(microseconds - day * 86_400_000_000)
+        clock = clock_text(microseconds - microseconds_of(day, 0, 0))
         offset = "+00" if self.zone else ""
         raise self.unrepresentable(f"{text} {clock}{offset}{era}", PYTHON_YEARS)
 
@@ -355,9 +349,7 @@ class TimestamptzCodec(TimestampCodec):
     __slots__ = ()
 
     def encode(self, writer: Writer, value: Any) -> None:
-        if type(value) is not datetime:
-            value = self.plain(value)
-        moment = value
+        moment = value if type(value) is datetime else self.plain(value)
         if moment.tzinfo is UTC:
             self.write_moment(writer, moment_number(moment))
         else:
@@ -391,12 +383,11 @@ class IntervalCodec(TemporalCodec):
     __slots__ = ()
 
     def encode(self, writer: Writer, value: Any) -> None:
-        if type(value) is not timedelta:
-            value = self.plain(value)
-        seconds = cdatetime.timedelta_seconds(value)
-        microseconds = cdatetime.timedelta_microseconds(value)
+        delta = value if type(value) is timedelta else self.plain(value)
+        seconds = cdatetime.timedelta_seconds(delta)
+        microseconds = cdatetime.timedelta_microseconds(delta)
         writer.write_int64(microseconds_of(0, seconds, microseconds))
-        writer.write_int32(cdatetime.timedelta_days(value))
+        writer.write_int32(cdatetime.timedelta_days(delta))
         writer.write_int32(0)
 
     def plain(self, value: Any) -> timedelta:

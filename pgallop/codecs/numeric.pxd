@@ -43,7 +43,7 @@ cdef class NumericCodec(Codec):
     cdef object decode(self, Reader reader, Py_ssize_t size)
 
     @cython.locals(highest=int, size=Py_ssize_t, target="unsigned char *", pos=Py_ssize_t,
-                   lowest=int, place=int, digit=uint32_t)
+                   lowest=int, place=int, digit=uint32_t, decimal=uint32_t, significant=uint32_t)
     cdef str read_text(self, Reader reader, int count, int weight, int sign, int scale)
 
     cdef int read_digit(self, Reader reader) except -1

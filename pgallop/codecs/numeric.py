@@ -65,17 +65,16 @@ class NumericCodec(Codec):
     __slots__ = ()
 
     def encode(self, writer: Writer, value: Any) -> None:
-        if type(value) is not Decimal:
-            value = self.number(value)
+        number = value if type(value) is Decimal else self.number(value)
         # Its text tells all about a Decimal in 70 ns; as_tuple() takes 450.
-        text = str(value).encode()
+        text = str(number).encode()
         if text[1 if text[0] == MINUS else 0] > NINE:
-            writer.write_bytes(SPECIAL["NaN" if value.is_nan() else str(value)])
+            writer.write_bytes(SPECIAL["NaN" if number.is_nan() else str(number)])
         else:
             self.encode_finite(writer, value, text)
 
-    def encode_finite(self, writer: Writer, value: Decimal, text: bytes) -> None:
-        """`text`: of `value`, such as b"-1.50", b"1E+20" or b"0E-7"."""
+    def encode_finite(self, writer: Writer, value: Any, text: bytes) -> None:
+        """`text`: of `value` as a Decimal, such as b"-1.50", b"1E+20" or b"0E-7"."""
         base = text
         size = len(text)
         negative = base[0] == MINUS
@@ -147,7 +146,7 @@ class NumericCodec(Codec):
             return self.integer(value)
         try:
             return Decimal(value, EXACT)
-        except (InvalidOperation, ValueError):
+        except (InvalidOperation, OverflowError, ValueError):
             self.refuse(value, "not a decimal number")
         except TypeError:
             # What Decimal does not know: numpy's integers.
@@ -195,7 +194,7 @@ class NumericCodec(Codec):
         size = 1 + 4 * (highest + 1) + (1 + scale if scale else 0)
         text = cascii.new_ascii(size)
         target = cascii.base(text)
-        target[0] = MINUS if sign else ZERO
+        significant = 0  # not zero once a digit is not
         pos = 1
         lowest = weight - count + 1
         for place in range(highest, min(lowest, -((scale + 3) // 4)) - 1, -1):
@@ -205,9 +204,12 @@ class NumericCodec(Codec):
                 pos += 1
             # What is beyond the scale does not count: numeric_recv drops it as well.
             for _ in range(min(4, size - pos)):
-                target[pos] = ZERO + digit // 1000
+                decimal = digit // 1000
+                significant |= decimal
+                target[pos] = ZERO + decimal
                 digit = digit % 1000 * 10
                 pos += 1
+        target[0] = MINUS if sign and significant else ZERO
         return cascii.filled(text)
 
     def read_digit(self, reader: Reader) -> int:

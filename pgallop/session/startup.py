@@ -152,6 +152,8 @@ class Startup(Request):
         """Go on with SCRAM from its key; the session's `send_reply` then sends what it made."""
         if self.scram is None:
             raise ProtocolError("SASL was not begun")
+        if self.error is not None:  # refused or lost while the key was computed
+            raise self.error
         self.waiter = waiter
         writer = Writer()
         frontend.sasl_response(writer, self.scram.client_final(salted_password))

@@ -67,7 +67,11 @@ class Stream:
             return
         data = self.session.writer.take()
         if self.tls is not None:
-            data = self.tls.encrypt(data)
+            try:
+                data = self.tls.encrypt(data)
+            except OSError as error:  # ssl.SSLError is one
+                self.lose(error)
+                return
         self.transmit(data)
 
     def hold(self) -> None:
@@ -80,12 +84,16 @@ class Stream:
 
     def received(self, data: bytes) -> None:
         """Feed received bytes to the session; whatever that raises ends the connection."""
-        try:
-            if self.tls is not None:
+        if self.tls is not None:
+            try:
                 data = self.tls.decrypt(data)
                 answer = self.tls.outgoing()
-                if answer:
-                    self.transmit(answer)
+            except OSError as error:
+                self.lose(error)
+                return
+            if answer:
+                self.transmit(answer)
+        try:
             self.session.feed(data)
         except Exception as error:
             self.session.blame(error)

@@ -15,7 +15,6 @@ from pgallop._message import FIELD_NAMES
 
 SECRET: Final = "***"
 
-MAXSTARTUP: Final = 10_000  # MAXSTARTUP_PACKET_LENGTH in the server's pqcomm.h
 MAX_TEXT: Final = 200  # characters of a text
 MAX_VALUE: Final = 40  # characters of a value
 MAX_ITEMS: Final = 16  # of a list
@@ -91,7 +90,7 @@ def _value(value: bytes | None) -> str:
     """A value of a row: nobody told its format, so what looks like text is shown as text."""
     if value is None:
         return "NULL"
-    if value.decode("utf-8", "surrogateescape").isprintable():
+    if "".join(value.decode("utf-8", "surrogateescape").split()).isprintable():
         return _text(value, MAX_VALUE)
     dots = "..." if len(value) > MAX_VALUE // 2 else ""
     return f"\\x{value[: MAX_VALUE // 2].hex()}{dots}"

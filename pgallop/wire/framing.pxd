@@ -1,5 +1,9 @@
+cimport cython
+
 from pgallop.wire cimport bigendian
 from pgallop.wire.reader cimport Reader
+
+cdef Py_ssize_t HEADER
 
 
 cdef class Framing:
@@ -12,8 +16,14 @@ cdef class Framing:
     cdef Py_ssize_t needed
     cdef Py_ssize_t max_message_size
     cdef bytearray partial
+    cdef bytes following
+    cdef Py_ssize_t following_pos
 
+    cdef object walk(self, bytes data, Py_ssize_t pos)
     cdef object feed(self, bytes data)
+    @cython.locals(taken=Py_ssize_t, end=Py_ssize_t, header=bytes)
+    cdef object complete(self, bytes data)
     cdef bint next(self) except -1
+    cdef Py_ssize_t message_length(self, const unsigned char *base, Py_ssize_t pos) except -1
     cdef int check_header(self, int tag, Py_ssize_t length) except -1
     cdef Py_ssize_t buffered(self)

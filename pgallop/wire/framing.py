@@ -12,16 +12,23 @@ DEFAULT_MAX_MESSAGE_SIZE = 1 << 30
 
 MAX_SHORT_MESSAGE = 1 << 20
 
+HEADER = 5  # the tag and the length
+
 
 class Framing:
     """Cut what `feed` receives into messages.
 
     `max_message_size`: the longest message accepted, in bytes; a longer one is a ProtocolError.
+
+    Received bytes are walked where they are. Only a message that two receptions share is put together
+    apart (`partial`), and what came behind its end waits meanwhile (`following`).
     """
 
     __slots__ = (
         "base",
         "data",
+        "following",
+        "following_pos",
         "max_message_size",
         "needed",
         "partial",
@@ -40,17 +47,25 @@ class Framing:
     needed: int
     max_message_size: int
     partial: bytearray
+    following: bytes
+    following_pos: int
 
     def __init__(self, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
         self.reader = Reader(b"")
         self.tag = 0
-        self.data = b""
-        self.base = self.data
-        self.pos = 0
-        self.size = 0
-        self.needed = 5
+        self.needed = HEADER
         self.max_message_size = max_message_size
         self.partial = bytearray()
+        self.following = b""
+        self.following_pos = 0
+        self.walk(b"", 0)
+
+    def walk(self, data: bytes, pos: int) -> None:
+        """Take messages from `data[pos:]` from now on."""
+        self.data = data
+        self.base = data
+        self.pos = pos
+        self.size = len(data)
 
     def feed(self, data: bytes) -> None:
         """Add received bytes; call `next` until it returns False."""
@@ -58,38 +73,59 @@ class Framing:
             self.partial += self.data[self.pos : self.size]
             self.pos = self.size
         if self.partial:
-            self.partial += data
-            if len(self.partial) < self.needed:
+            self.complete(data)
+        else:
+            self.walk(data, 0)
+
+    def complete(self, data: bytes) -> None:
+        """Add the bytes that the unfinished message lacks, and put the others behind it."""
+        taken = 0
+        if len(self.partial) < HEADER:
+            taken = min(HEADER - len(self.partial), len(data))
+            self.partial += data[:taken]
+            if len(self.partial) < HEADER:
                 return
-            data = bytes(self.partial)
-            self.partial = bytearray()
-        self.data = data
-        self.base = data
-        self.pos = 0
-        self.size = len(data)
+            header = bytes(self.partial)
+            self.needed = 1 + self.message_length(header, 0)
+        end = taken + self.needed - len(self.partial)
+        if end > len(data):
+            self.partial += data[taken:]
+            return
+        self.partial += data[taken:end]
+        self.walk(bytes(self.partial), 0)
+        self.partial = bytearray()
+        self.following = data
+        self.following_pos = end
 
     def next(self) -> bool:
         """Move to the next whole message; False when more bytes are needed for one."""
+        if self.pos == self.size and self.following:
+            self.walk(self.following, self.following_pos)
+            self.following = b""
         remaining = self.size - self.pos
-        if remaining < 5:
-            self.needed = 5
+        if remaining < HEADER:
             return False
-        tag = self.base[self.pos]
-        length = bigendian.load_int32(self.base, self.pos + 1)
-        if tag != 68 or length < 4 or length > self.max_message_size:  # 68: DataRow, the hot one
-            self.check_header(tag, length)
+        length = self.message_length(self.base, self.pos)
         if remaining <= length:
-            self.needed = length + 1
+            self.needed = 1 + length
             return False
-        self.tag = tag
-        self.reader.attach(self.data, self.pos + 5, self.pos + 1 + length)
+        self.tag = self.base[self.pos]
+        self.reader.attach(self.data, self.pos + HEADER, self.pos + 1 + length)
         self.pos += 1 + length
         return True
+
+    def message_length(self, base: bytes, pos: int) -> int:
+        """The length in the header at `base[pos]`, which counts itself and not the tag."""
+        tag = base[pos]
+        length = bigendian.load_int32(base, pos + 1)
+        if tag != 68 or length < 4 or length > self.max_message_size:  # 68: DataRow, the hot one
+            self.check_header(tag, length)
+        return length
 
     def check_header(self, tag: int, length: int) -> None:
         """Refuse an unknown type and an unreasonable length before the body is waited for."""
         # The literals stay here: Cython turns `in` a literal into a switch.
-        if tag not in b"RSKZ1230nsITtDCEANGHWdcVv":
+        if tag not in b"RSKZ123nsITtDCEANGHWdcVv":
             raise ProtocolError(
                 f"the server sent a message of unknown type {bytes([tag])!r}: is this PostgreSQL?"
             )

@@ -122,7 +122,7 @@ class Trace:
             return None
         length, code = (int.from_bytes(side.buffer[i : i + 4], "big") for i in (0, 4))
         name, describe = STARTUP.get(code, ("StartupMessage", startup_message))
-        if not 8 <= length <= MAXSTARTUP:
+        if not 8 <= length <= MAX_STARTUP:
             return side.lose(f"{name} malformed: its length is {length}")
         data = side.take(length)
         if data is None:

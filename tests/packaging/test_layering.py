@@ -28,6 +28,7 @@ ASYNCIO: list[set[str]] = [
         "connection",
         "copy",
         "cursor",
+        "dispatch",
         "introspect",
         "listen",
         "ownership",
