@@ -1,4 +1,4 @@
-"""A real server, asked for the bytes on the wire of values in text form, and the other way round."""
+"""A real server, asked for the bytes of values that are given as text, and the other way round."""
 
 from __future__ import annotations
 

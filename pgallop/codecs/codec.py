@@ -16,7 +16,7 @@ class Unencodable(Exception):
     """
 
     def __init__(self, codec: "Codec", value: object, reason: str, hint: str | None = None) -> None:
-        super().__init__(codec, value, reason, hint)
+        super().__init__(f"{shown(value)}: {reason}")
         self.codec = codec
         self.value = value
         self.reason = reason
@@ -24,12 +24,23 @@ class Unencodable(Exception):
         self.place = ""
 
 
+def shown(value: object, limit: int = 80) -> str:
+    """`value` in an error message: its repr, cut to `limit` characters, or its type's name."""
+    try:
+        text = repr(value)
+    except Exception:
+        # Ints of thousands of digits, lists too deep, classes of the user: the error to be reported
+        # is another one.
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 class Codec:
     """One PostgreSQL type, read from and written to the wire.
 
     `oid`, `name`: the type's, as in pg_type. `accepts`: the Python types it takes, for messages.
-    `format`: 1 for binary, 0 for text. `atomic`: what it yields can never refer to another object that
-    refers back (int, str, datetime, ..., but not a list).
+    `format`: 1 for binary, 0 for text. `atomic`: what it yields can never refer to another object
+    that refers back (int, str, datetime, ..., but not a list).
     """
 
     __slots__ = ("accepts", "atomic", "format", "name", "oid")
@@ -96,7 +107,10 @@ class TextCodec(Codec):
     def encode(self, writer: Writer, value: Any) -> None:
         if not isinstance(value, str):
             self.refuse(value)
-        writer.write_bytes(value.encode())
+        data = value.encode()
+        if 0 in data:
+            self.refuse(value, "contains a NUL character, which PostgreSQL's text cannot hold")
+        writer.write_bytes(data)
 
     def decode(self, reader: Reader, size: int) -> Any:
         return reader.read_utf8(size)

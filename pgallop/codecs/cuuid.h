@@ -1,8 +1,9 @@
-/* uuid.UUID made and read without its Python-level constructor: 8 times as fast.
+/* uuid.UUID made and read without Python code: 49 ns to make one, where its constructor takes 1,000
+   and object.__new__ with the slots' setters 190.
 
-   An UUID is its two slots, `int` and `is_safe`, whose setters the class disables and whose places the
-   class's own member descriptors tell. If they tell anything unexpected, objects are filled the way the
-   constructor does it, with object.__setattr__. */
+   A UUID is its two slots, `int` and `is_safe`. The class disables setting them; where they are, its
+   member descriptors tell. If these tell anything unexpected, objects are filled the way the
+   constructor does it, by object.__setattr__. */
 #ifndef PGALLOP_CUUID_H
 #define PGALLOP_CUUID_H
 #include <Python.h>

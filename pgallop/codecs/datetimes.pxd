@@ -35,7 +35,7 @@ cdef int64_t microseconds_of(
 cdef int64_t moment_number(datetime moment) noexcept
 cdef int64_t offset_microseconds(timedelta offset) noexcept
 cdef tuple date_text(int64_t day)
-cdef str clock_text(int64_t microseconds)
+cdef str clock_text(object microseconds)
 
 
 cdef class TemporalCodec(Codec):
@@ -109,4 +109,4 @@ cdef class IntervalCodec(TemporalCodec):
                    whole_days=int64_t, days=int64_t)
     cdef object decode(self, Reader reader, Py_ssize_t size)
 
-    cdef object beyond(self, int month, int day, int64_t microseconds)
+    cdef object beyond(self, object month, object day, object microseconds)

@@ -46,7 +46,6 @@ MAX_DELTA_DAYS = timedelta.max.days
 # TZDISP_LIMIT of the server: 16 hours, in seconds.
 OFFSET_LIMIT = 57600
 
-
 PYTHON_YEARS = f"years {MINYEAR} to {MAXYEAR}"
 
 # What a subclass calls its missing value, such as pandas.NaT, has no year.
@@ -209,7 +208,7 @@ class TimeCodec(TemporalCodec):
             self.beyond(microseconds)
         second = seconds
         return cdatetime.time_new(
-            second // 3600, second // 60 % 60, second % 60, microseconds - seconds * 1000000, zone
+            second // 3600, second // 60 % 60, second % 60, microseconds % 1000000, zone
         )
 
     def beyond(self, microseconds: int) -> NoReturn:
@@ -324,7 +323,7 @@ class TimestampCodec(TemporalCodec):
             second // 3600,
             second // 60 % 60,
             second % 60,
-            microseconds - seconds * 1000000,
+            microseconds % 1000000,
             self.zone,
         )
 
@@ -335,7 +334,7 @@ class TimestampCodec(TemporalCodec):
         if microseconds == MINUS_INFINITE_MOMENT:
             return datetime.min
         text, era = date_text(day)
-        clock = clock_text(microseconds - microseconds_of(day, 0, 0))
+        clock = clock_text(microseconds % 86_400_000_000)
         offset = "+00" if self.zone else ""
         raise self.unrepresentable(f"{text} {clock}{offset}{era}", PYTHON_YEARS)
 
@@ -410,7 +409,7 @@ class IntervalCodec(TemporalCodec):
         if days < -MAX_DELTA_DAYS or days > MAX_DELTA_DAYS:
             self.beyond(month, day, microseconds)
         return cdatetime.timedelta_new(
-            days, seconds - whole_days * SECONDS_PER_DAY, microseconds - seconds * 1000000
+            days, seconds - whole_days * SECONDS_PER_DAY, microseconds % 1000000
         )
 
     def beyond(self, month: int, day: int, microseconds: int) -> NoReturn:

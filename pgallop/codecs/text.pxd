@@ -7,6 +7,9 @@ from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
 
 
+cdef tuple CHARACTERS
+
+
 cdef class StrCodec(Codec):
     @cython.locals(pos=Py_ssize_t, size=Py_ssize_t)
     cdef int write_text(self, Writer writer, object text) except -1

@@ -83,7 +83,7 @@ def test_the_server_reads_and_writes_the_same(oracle: Oracle, values: list[str])
 @pytest.mark.parametrize("name", ["varchar", "bpchar", "name", "cstring"])
 def test_the_server_takes_the_relatives(registry: Registry, oracle: Oracle, name: str) -> None:
     codec = registry.get(OIDS[name])
-    values = ["", "a", "grüße", 'quotes \' " \\']
+    values = ["", "a", "grüße", "quotes ' \" \\"]
     data = [codec.dumps(value) for value in values]
     assert oracle.text(codec.oid, data) == values
     assert oracle.binary(codec.oid, values) == data
@@ -138,7 +138,7 @@ def test_any_bytes_are_text_or_a_value_error(data: bytes) -> None:
         with pytest.raises(UnicodeDecodeError):
             data.decode()
     else:
-        assert codec.dumps(value) == data or "\0" in value
+        assert value == data.decode()
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,14 @@ def test_char_survives_both_ways(char: Codec) -> None:
 
 @pytest.mark.parametrize(
     ("value", "data"),
-    [("", b"\0"), ("a", b"a"), ("\\", b"\\"), ("\\000", b"\0"), ("\\101", b"A"), ("\\377", b"\xff")],
+    [
+        ("", b"\0"),
+        ("a", b"a"),
+        ("\\", b"\\"),
+        ("\\000", b"\0"),
+        ("\\101", b"A"),
+        ("\\377", b"\xff"),
+    ],
 )
 def test_char_reads_octal(char: Codec, value: str, data: bytes) -> None:
     assert char.dumps(value) == data
