@@ -8,6 +8,7 @@ async with pgallop.connect("postgresql://localhost/shop") as conn:
 
 from pgallop import errors, types
 from pgallop import errors as exceptions
+from pgallop._sqlstate import *  # noqa: F403 (mypy does not see them through errors, in a cycle)
 from pgallop._version import __version__
 from pgallop.connecting import connect
 from pgallop.connection import Connection

@@ -44,8 +44,8 @@ def parse_server_version(text: str) -> ServerVersion:
 class ServerSettings(Mapping[str, str]):
     """The settings a server has reported: `settings["TimeZone"]` or `settings.TimeZone`.
 
-    PostgreSQL reports about fifteen of its settings (those marked GUC_REPORT), and again whenever one
-    of them changes.
+    PostgreSQL reports about fifteen of its settings (those marked GUC_REPORT), and again whenever
+    one of them changes.
     """
 
     __slots__ = ("_settings",)

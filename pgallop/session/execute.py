@@ -10,7 +10,7 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended
 from typing import Any
 
 from pgallop import errors
-from pgallop.codecs.codec import Unencodable
+from pgallop.codecs.codec import Unencodable, shown
 from pgallop.errors import InterfaceError, ProtocolError
 from pgallop.rows.record import Record
 from pgallop.session import copy_refusal
@@ -135,7 +135,7 @@ def wrong_count(statement: Statement, arguments: tuple[Any, ...]) -> InterfaceEr
     return InterfaceError(
         f"the query expects {expected} argument{'' if expected == 1 else 's'}, "
         f"{len(arguments)} given",
-        hint=f"the query is {shortened(statement.query)!r}; pass one value for each of $1, $2, ...",
+        hint=f"the query is {shown(statement.query)}; pass one value for each of $1, $2, ...",
     )
 
 
@@ -145,15 +145,12 @@ def refused_argument(
     """Why the argument `$i+1` cannot be sent, in words for who wrote the call."""
     codec = statement.parameters[i]
     if isinstance(cause, Unencodable):
-        place, offender, reason, hint = cause.place, cause.value, cause.reason, cause.hint
+        codec, place, offender = cause.codec, cause.place, cause.value
+        reason, hint = cause.reason, cause.hint
     else:
         place, offender, reason, hint = "", value, f"cannot be encoded as UTF-8: {cause}", None
     return errors.DataError(
         f"invalid input for query argument ${i + 1}{place} ({codec.name}): "
-        f"{shortened(repr(offender))}: {reason}",
+        f"{shown(offender)}: {reason}",
         hint=hint.replace("$n", f"${i + 1}") if hint else None,
     )
-
-
-def shortened(text: str, limit: int = 80) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."

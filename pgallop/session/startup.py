@@ -74,18 +74,16 @@ class Startup(Request):
         frontend.startup_message(writer, self.parameters)
 
     def on_message(self, tag: int, reader: Reader) -> bool:
-        if self.step(tag) == DONE:
-            return True
+        done = self.step(tag) == DONE
         if tag == 82:  # Authentication
             self.authenticate(reader)
         elif tag == 75:  # BackendKeyData
             self.pid, self.key = backend.backend_key_data(reader)
         elif tag == 118:  # NegotiateProtocolVersion: 3.0 without options is what we asked for
             backend.negotiate_protocol_version(reader)
-        elif tag == 69:  # ErrorResponse: the server closes behind it
+        elif tag == 69:  # ErrorResponse
             self.fail(errors.from_fields(backend.error_fields(reader)))
-            return True
-        return False
+        return done
 
     def authenticate(self, reader: Reader) -> None:
         kind, data = backend.authentication(reader)

@@ -2,7 +2,7 @@
 
 A reply that is not listed is a ProtocolError and ends the connection. NoticeResponse,
 NotificationResponse and ParameterStatus may come at any time and are not listed. "done" is always
-ReadyForQuery.
+ReadyForQuery, but for the end of a connection that is refused.
 
 The tables are compiled to bytes, one row of 256 a state, so that following one costs an index.
 """
@@ -13,10 +13,10 @@ ILLEGAL: Final = 255
 DONE: Final = 254
 
 # State: {message: next state}. The first state is where a request begins.
+# The server closes behind the ErrorResponse with which it refuses a connection.
 STARTUP = {
-    "authentication": {"R": "authentication", "v": "authentication", "E": "failed"},
-    "settings": {"K": "settings", "Z": "done", "E": "failed"},
-    "failed": {"E": "failed"},
+    "authentication": {"R": "authentication", "v": "authentication", "E": "done"},
+    "settings": {"K": "settings", "Z": "done", "E": "done"},
 }
 
 PREPARE = {

@@ -20,8 +20,8 @@ class Framing:
 
     `max_message_size`: the longest message accepted, in bytes; a longer one is a ProtocolError.
 
-    Received bytes are walked where they are. Only a message that two receptions share is put together
-    apart (`partial`), and what came behind its end waits meanwhile (`following`).
+    Received bytes are walked where they are. Only a message that two receptions share is put
+    together apart (`partial`), and what came behind its end waits meanwhile (`following`).
     """
 
     __slots__ = (
