@@ -59,6 +59,7 @@ __all__ = [
     "ConnectRefusedError",
     "ConnectResetError",
     "ConnectTimeoutError",
+    "ConnectionBusyError",
     "FatalPostgresError",
     "InterfaceError",
     "InterfaceWarning",
@@ -109,6 +110,10 @@ class InterfaceError(ExplainedError):
 
 class ClientConfigurationError(InterfaceError, ValueError):
     """A DSN, an option or an environment variable has a value that cannot be used."""
+
+
+class ConnectionBusyError(InterfaceError, TimeoutError):
+    """Another task's transaction has had the connection to itself for too long; nothing was sent."""
 
 
 class UnsupportedClientFeatureError(InterfaceError):

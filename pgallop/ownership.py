@@ -11,7 +11,7 @@ import sys
 from contextvars import ContextVar
 from enum import Enum
 
-from pgallop.errors import InterfaceError
+from pgallop.errors import ConnectionBusyError
 
 # How long a statement without a deadline of its own waits for another context's block.
 DEFAULT_PATIENCE = 30.0
@@ -81,28 +81,33 @@ class Ownership:
             block = block.outer
         return block
 
-    async def my_turn(self, patience: float | None) -> None:
-        """Wait until the current context may use the connection.
+    async def my_turn(self, deadline: float | None, timeout: float | None) -> None:
+        """Wait until the current context may use the connection, or the connection is closed.
 
-        `patience`: seconds, None for DEFAULT_PATIENCE. Raises InterfaceError when they are over.
+        `deadline`: on the loop's clock, where a `timeout` of so many seconds ends; without one it
+        is DEFAULT_PATIENCE. Raises ConnectionBusyError when it is over.
         """
         if self.is_my_turn():
             return
-        seconds = DEFAULT_PATIENCE if patience is None else patience
+        if deadline is None or timeout is None:
+            timeout = DEFAULT_PATIENCE
+            deadline = self._loop.time() + timeout
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(deadline):
                 while not self.is_my_turn():
                     waiter = self._loop.create_future()
                     self._waiters.append(waiter)
                     await waiter
         except TimeoutError:
-            raise self._out_of_patience(seconds) from None
+            raise self._out_of_patience(timeout) from None
 
-    def _out_of_patience(self, seconds: float) -> InterfaceError:
+    def _out_of_patience(self, seconds: float) -> ConnectionBusyError:
         block = self.blocks[-1] if self.blocks else None
         if block is None:
-            return InterfaceError(f"waited {seconds} seconds for a transaction to end")
-        return InterfaceError(
+            return ConnectionBusyError(
+                f"waited {seconds} seconds for a transaction to end", safe_to_retry=True
+            )
+        return ConnectionBusyError(
             f"waited {seconds} seconds for the transaction of {block.task_name}, begun at "
             f"{block.began_at}, which has this connection to itself until it ends",
             hint="use another connection (a pool gives one each), or end the transaction sooner",
@@ -129,6 +134,11 @@ class Ownership:
         for inner in self.blocks[depth:]:
             inner.state = BlockState.CLOSED
         del self.blocks[depth:]
+        self._wake()
+
+    def dissolve(self) -> None:
+        """The connection is closed: nobody has to wait any more to hear of it."""
+        self.blocks.clear()
         self._wake()
 
     def _wake(self) -> None:

@@ -8,12 +8,15 @@ from pgallop.session.statement import Statement
 class StatementCache:
     """At most `size` statements; those that left wait in `evicted` until the server is told.
 
-    `size`: 0 keeps none.
+    A statement that somebody is about to run is pinned: it stays, however many there are, for the
+    server must not be told to forget it before it has been told to run it. `size`: 0 keeps only
+    these.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._statements: OrderedDict[str, Statement] = OrderedDict()
+        self._pins: dict[str, int] = {}
         self.evicted: list[bytes] = []
 
     def get(self, query: str) -> Statement | None:
@@ -26,12 +29,32 @@ class StatementCache:
         """Keep `statement`; the one that was used the longest ago may have to leave for it."""
         self.remove(statement.query)
         self._statements[statement.query] = statement
-        while len(self._statements) > self.size:
-            _, oldest = self._statements.popitem(last=False)
-            self.evicted.append(oldest.name)
+        self._shrink()
+
+    def pin(self, query: str) -> None:
+        """Let the statement of `query` stay until `unpin` was called as often."""
+        self._pins[query] = self._pins.get(query, 0) + 1
+
+    def unpin(self, query: str) -> bool:
+        """Undo one `pin`; whether it was the last one."""
+        pins = self._pins[query] - 1
+        if pins:
+            self._pins[query] = pins
+            return False
+        del self._pins[query]
+        self._shrink()
+        return True
+
+    def _shrink(self) -> None:
+        surplus = len(self._statements) - self.size
+        if surplus <= 0:
+            return
+        oldest = [query for query in self._statements if query not in self._pins]
+        for query in oldest[:surplus]:
+            self.remove(query)
 
     def remove(self, query: str) -> None:
-        """Forget a statement that has become invalid."""
+        """Forget a statement."""
         statement = self._statements.pop(query, None)
         if statement is not None:
             self.evicted.append(statement.name)

@@ -35,6 +35,8 @@ class Transaction:
         readonly: bool = False,
         deferrable: bool = False,
     ) -> None:
+        self._ownership = dispatch.ownership
+        self._block = self._ownership.new_block()
         if isolation is not None and isolation not in ISOLATION_LEVELS:
             raise ValueError(
                 f"isolation: expected one of {', '.join(sorted(ISOLATION_LEVELS))}, "
@@ -45,8 +47,6 @@ class Transaction:
         self._readonly = readonly
         self._deferrable = deferrable
         self._dispatch = dispatch
-        self._ownership = dispatch.ownership
-        self._block = self._ownership.new_block()
         self._savepoint: str | None = None
         self._managed = False
 
@@ -67,26 +67,28 @@ class Transaction:
         """
         if self._block.state is not BlockState.NEW:
             raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
-        await self._ownership.my_turn(None)
+        self._dispatch.check_usable()
+        await self._ownership.my_turn(None, None)
+        self._dispatch.check_usable()
         begin = self._beginning()
         begun = self._dispatch.control(begin)
         self._ownership.begin(self._block)
         try:
             await self._dispatch.answer(begun)
         except BaseException:
-            if begun.done():
+            if begun.done() and begun.exception() is not None:
                 self._ownership.ended(self._block)
             else:
-                # Cancelled or out of time while BEGIN is on its way: nobody will end what it
-                # begins.
+                # Cancelled or out of time while BEGIN or its answer is on the way: nobody will end
+                # what it begins.
                 self._undo()
             raise
         self._ownership.opened(self._block)
 
     def _undo(self) -> None:
-        """Send the rollback right behind an unanswered beginning; others wait for its answer."""
+        """Send the rollback right behind a beginning; others wait for its answer."""
         try:
-            self._end(self._rollback_text())
+            self._dispatch.expect(self._end(self._rollback_text()))
         except InterfaceError:
             self._ownership.ended(self._block)  # the connection is closed
 
@@ -178,9 +180,10 @@ class Transaction:
         state = self._block.state
         if state is not BlockState.OPEN:
             raise InterfaceError(f"cannot {verb}: the transaction is {state.value}")
-        inner = self._ownership.blocks[-1]
-        if inner is self._block:
+        blocks = self._ownership.blocks
+        if not blocks or blocks[-1] is self._block:  # none when the connection is closed
             return
+        inner = blocks[-1]
         await self._dispatch.answer(self._end(self._rollback_text()))
         raise InterfaceError(
             f"cannot {verb}: the transaction begun inside it at {inner.began_at} was still open, "

@@ -3,9 +3,11 @@ cimport cython
 from pgallop.codecs.codec cimport Codec
 from pgallop.rows cimport cpython
 from pgallop.rows.record cimport Record, Shape
+from pgallop.wire cimport bigendian
 from pgallop.wire.reader cimport Reader
 
 
+@cython.final
 cdef class RowDecoder:
     cdef readonly Shape shape
     cdef readonly tuple codecs
@@ -13,5 +15,5 @@ cdef class RowDecoder:
     cdef bint atomic
 
     @cython.locals(codec=Codec, record=Record, i=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t,
-                   start=Py_ssize_t, values=tuple)
+                   pos=Py_ssize_t, values=tuple)
     cdef Record decode(self, Reader reader)

@@ -10,6 +10,7 @@ from pgallop.codecs.codec import Codec
 from pgallop.errors import ProtocolError
 from pgallop.rows import cpython
 from pgallop.rows.record import Record, Shape
+from pgallop.wire import bigendian
 from pgallop.wire.reader import Reader
 
 
@@ -39,24 +40,32 @@ class RowDecoder:
         if reader.read_uint16() != width:
             raise ProtocolError(f"a row does not have the {width} columns that were described")
         values = cpython.new_tuple(width)
+        base = reader.base
         end = reader.end
+        pos = reader.pos
         for i in range(width):
-            size = reader.read_size()
-            if size < 0:
+            if end - pos < 4:
+                raise self.lie(i, 4, end - pos)
+            size = bigendian.load_int32(base, pos)
+            pos += 4
+            if size == -1:
                 cpython.fill(values, i, None)
                 continue
+            if size < 0 or size > end - pos:
+                raise self.lie(i, size, end - pos)
             codec = self.codecs[i]
             # The codec sees its field and nothing else, and has to read all of it.
-            start = reader.pos
-            reader.end = start + size
+            reader.pos = pos
+            pos += size
+            reader.end = pos
             cpython.fill(values, i, codec.decode(reader, size))
-            if reader.pos != start + size:
+            if reader.pos != pos:
                 raise ProtocolError(
                     f"column {self.shape.names[i]!r} has {size} bytes, which is not what its type "
                     f"{codec.name} takes"
                 )
-            reader.end = end
-        reader.expect_end()
+        if pos != end:
+            raise ProtocolError(f"{end - pos} bytes are left over in a row")
         record = Record.__new__(Record)
         record.shape = self.shape
         record.fields = cpython.filled(values)
@@ -64,3 +73,8 @@ class RowDecoder:
             cpython.untrack(record.fields)
             cpython.untrack(record)
         return record
+
+    def lie(self, i: int, size: int, left: int) -> ProtocolError:
+        return ProtocolError(
+            f"column {self.shape.names[i]!r} would take {size} bytes where {left} are left"
+        )

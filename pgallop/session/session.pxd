@@ -6,6 +6,7 @@ from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
 
 
+@cython.final
 cdef class Session:
     cdef Framing framing
     cdef readonly Writer writer
@@ -31,3 +32,5 @@ cdef class Session:
     cdef int finish_head(self) except -1
     @cython.locals(request=Request)
     cdef int write_waiting(self) except -1
+    @cython.locals(request=Request)
+    cpdef object lost(self, object error)

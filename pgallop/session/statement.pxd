@@ -1,6 +1,9 @@
+cimport cython
+
 from pgallop.rows.decode cimport RowDecoder
 
 
+@cython.final
 cdef class Statement:
     cdef readonly str query
     cdef readonly bytes name

@@ -11,7 +11,9 @@ Progress".
 """
 
 import asyncio
+from collections.abc import Callable
 
+from pgallop.errors import InterfaceError, ProtocolError
 from pgallop.session.request import Request
 from pgallop.transport.connect import Link, connect_socket, start_tls
 from pgallop.wire import frontend
@@ -22,7 +24,7 @@ class Canceller:
     """Keeps abandoned requests from occupying the server, and tells when all are answered.
 
     `drain_timeout`: seconds after which a connection whose abandoned request does not end is
-    aborted.
+    aborted. `on_closed` is called when the connection is closed, by whichever side.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, link: Link, drain_timeout: float) -> None:
@@ -31,12 +33,15 @@ class Canceller:
         self._drain_timeout = drain_timeout
         self._task: asyncio.Task[None] | None = None
         self._idle: list[asyncio.Future[None]] = []
+        self.on_closed: Callable[[], None] | None = None
         link.session.on_head = self._on_head
 
     def _on_head(self) -> None:
         if self._link.stream.closed:
             if self._task is not None:
                 self._task.cancel()
+            if self.on_closed is not None:
+                self.on_closed()
         elif self._link.session.requests:
             self.consider()
             return
@@ -68,16 +73,36 @@ class Canceller:
                         request.waiter = over
                         await send_cancel(self._loop, self._link)
                         await over
-        except (OSError, TimeoutError) as error:
-            loss = ConnectionAbortedError(
-                f"an abandoned query did not end within {self._drain_timeout} seconds"
-            )
-            loss.__cause__ = error
+        except (OSError, InterfaceError, ProtocolError) as error:
             self._task = None
-            stream.lose(loss)
+            self._abort(error)
         finally:
             self._task = None
             stream.release()
+
+    def _abort(self, cause: Exception | None) -> None:
+        loss = ConnectionAbortedError(
+            f"an abandoned query did not end within {self._drain_timeout} seconds"
+        )
+        loss.__cause__ = cause
+        self._link.stream.lose(loss)
+
+    def expect(self, request: Request) -> None:
+        """See that `request`, which nobody awaits and which must not be cancelled, gets to its end.
+
+        Aborts the connection when it is still the head one or two drain timeouts later.
+        """
+        if not request.finished:
+            timer = self._loop.call_later(self._drain_timeout, self._overdue, request)
+            request.waiter.add_done_callback(lambda _: timer.cancel())
+
+    def _overdue(self, request: Request) -> None:
+        if request.finished or self._link.stream.closed:
+            return
+        if self._link.session.requests[0] is request:
+            self._abort(None)
+        else:
+            self.expect(request)
 
     async def settled(self) -> None:
         """Wait until every request is answered and no cancellation is under way."""

@@ -17,9 +17,6 @@ from pgallop.transport import syscalls
 if TYPE_CHECKING:
     from pgallop.transport.tls import TlsChannel
 
-# How often a readable socket is read before the event loop gets its turn again: 256 KiB.
-READS_PER_EVENT = 4
-
 
 class Stream:
     """What all transports of a session share.
@@ -166,23 +163,20 @@ class SocketStream(Stream):
         self.loop.add_reader(self.fd, self.on_readable)
 
     def on_readable(self) -> None:
-        for _ in range(READS_PER_EVENT):
-            if self.closed:
-                return
-            try:
-                data = syscalls.receive(self.sock, self.fd)
-            except OSError as error:
-                self.lose(error)
-                return
-            if data is None:
-                return
-            if not data:
-                self.ended()
-                return
+        # One reception an event: a long result must not keep the loop from its other work.
+        if self.closed:
+            return
+        try:
+            data = syscalls.receive(self.sock, self.fd)
+        except OSError as error:
+            self.lose(error)
+            return
+        if data is None:
+            return
+        if data:
             self.received(data)
-            # A short read has emptied the socket: do not ask again.
-            if len(data) < syscalls.RECEIVE_SIZE:
-                return
+        else:
+            self.ended()
 
     def blocked(self) -> bool:
         return len(self.backlog) > 0

@@ -10,23 +10,44 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-/* On the stack, so that a short answer costs one small allocation and no lock. */
-#define PGALLOP_RECEIVE_SIZE 65536
+#define PGALLOP_RECEIVE_SIZE 131072
+
+/* The bytes object of an earlier reception, used again when nobody else holds it any more: then nobody
+   can see that it changes, which is also what _PyBytes_Resize builds on. A fresh one for each reception
+   would cost its page faults again and again. */
+static PyObject *pgallop_reception = NULL;
 
 /* bytes received, b"" at the end of the stream, None when there is nothing to read yet. */
 static PyObject *pgallop_receive(PyObject *sock, int fd) {
-    char buffer[PGALLOP_RECEIVE_SIZE];
     (void)sock;
-    for (;;) {
-        ssize_t size = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
-        if (size >= 0)
-            return PyBytes_FromStringAndSize(buffer, size);
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
-            Py_RETURN_NONE;
-        if (errno != EINTR)
-            return PyErr_SetFromErrno(PyExc_OSError);
-        if (PyErr_CheckSignals() < 0)
+    PyObject *data = pgallop_reception;
+    pgallop_reception = NULL;
+    if (data != NULL && Py_REFCNT(data) != 1)
+        Py_CLEAR(data);
+    if (data == NULL) {
+        data = PyBytes_FromStringAndSize(NULL, PGALLOP_RECEIVE_SIZE);
+        if (data == NULL)
             return NULL;
+    }
+    for (;;) {
+        ssize_t size = recv(fd, PyBytes_AS_STRING(data), PGALLOP_RECEIVE_SIZE, MSG_DONTWAIT);
+        if (size >= 0) {
+            Py_SET_SIZE((PyVarObject *)data, size);
+            PyBytes_AS_STRING(data)[size] = '\0';
+            Py_INCREF(data);
+            Py_XSETREF(pgallop_reception, data);
+            return data;
+        }
+        int error = errno;
+        if (error == EINTR && PyErr_CheckSignals() == 0)
+            continue;
+        Py_XSETREF(pgallop_reception, data);
+        if (error == EAGAIN || error == EWOULDBLOCK)
+            Py_RETURN_NONE;
+        if (error == EINTR)
+            return NULL;
+        errno = error;
+        return PyErr_SetFromErrno(PyExc_OSError);
     }
 }
 

@@ -1,5 +1,4 @@
 # Interpreted twin: syscalls.py (this header is C only, nothing to compile)
 cdef extern from "syscalls.h":
-    Py_ssize_t RECEIVE_SIZE "PGALLOP_RECEIVE_SIZE"
     object receive "pgallop_receive"(object sock, int fd)
     Py_ssize_t send "pgallop_send"(object sock, int fd, bytes data, Py_ssize_t start) except -1

@@ -2,7 +2,7 @@
 
 import socket
 
-RECEIVE_SIZE = 65536
+RECEIVE_SIZE = 131072
 
 
 def receive(sock: socket.socket, fd: int) -> bytes | None:

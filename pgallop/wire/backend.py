@@ -79,7 +79,7 @@ def command_complete(reader: Reader) -> str:
 
 def error_fields(reader: Reader) -> dict[str, str]:
     """The fields of an ErrorResponse or a NoticeResponse by their one-letter codes."""
-    fields = {}
+    fields: dict[str, str] = {}
     while True:
         code = reader.read_byte()
         if code == 0:
@@ -114,7 +114,7 @@ def row_description(reader: Reader) -> list[Field]:
     # A column takes 19 bytes at the least: refuse the count before anything is allocated for it.
     if count * 19 > reader.end - reader.pos:
         raise ProtocolError(f"RowDescription of {count} columns in {reader.end - reader.pos} bytes")
-    fields = []
+    fields: list[Field] = []
     for _ in range(count):
         name = reader.read_cstring().decode("utf-8", "surrogateescape")
         table_oid = reader.read_uint32()

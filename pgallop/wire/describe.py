@@ -244,7 +244,7 @@ def _command_complete(body: Body) -> str:
 
 
 def _fields(body: Body) -> str:
-    shown = []
+    shown: list[str] = []
     while (code := body.take(1)) != b"\0":
         text, letter = body.text(), code.decode("latin-1")
         if letter not in _UNTOLD_FIELDS:

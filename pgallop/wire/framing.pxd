@@ -6,6 +6,7 @@ from pgallop.wire.reader cimport Reader
 cdef Py_ssize_t HEADER
 
 
+@cython.final
 cdef class Framing:
     cdef readonly Reader reader
     cdef readonly int tag
@@ -24,6 +25,7 @@ cdef class Framing:
     @cython.locals(taken=Py_ssize_t, end=Py_ssize_t, header=bytes)
     cdef object complete(self, bytes data)
     cdef bint next(self) except -1
+    cdef bint stop(self) except -1
     cdef Py_ssize_t message_length(self, const unsigned char *base, Py_ssize_t pos) except -1
     cdef int check_header(self, int tag, Py_ssize_t length) except -1
     cdef Py_ssize_t buffered(self)

@@ -69,9 +69,6 @@ class Framing:
 
     def feed(self, data: bytes) -> None:
         """Add received bytes; call `next` until it returns False."""
-        if self.pos < self.size:
-            self.partial += self.data[self.pos : self.size]
-            self.pos = self.size
         if self.partial:
             self.complete(data)
         else:
@@ -104,15 +101,23 @@ class Framing:
             self.following = b""
         remaining = self.size - self.pos
         if remaining < HEADER:
-            return False
+            return self.stop()
         length = self.message_length(self.base, self.pos)
         if remaining <= length:
             self.needed = 1 + length
-            return False
+            return self.stop()
         self.tag = self.base[self.pos]
         self.reader.attach(self.data, self.pos + HEADER, self.pos + 1 + length)
         self.pos += 1 + length
         return True
+
+    def stop(self) -> bool:
+        """Keep what is left, and let go of the received bytes: their memory can serve again."""
+        if self.pos < self.size:
+            self.partial += self.data[self.pos : self.size]
+        self.walk(b"", 0)
+        self.reader.attach(b"", 0, 0)
+        return False
 
     def message_length(self, base: bytes, pos: int) -> int:
         """The length in the header at `base[pos]`, which counts itself and not the tag."""
@@ -142,4 +147,4 @@ class Framing:
 
     def buffered(self) -> int:
         """How many received bytes wait for the rest of their message."""
-        return len(self.partial) + self.size - self.pos
+        return len(self.partial)

@@ -1,8 +1,11 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
+cimport cython
+
 from pgallop.wire cimport bigendian
 
 
+@cython.final
 cdef class Reader:
     cdef readonly bytes owner
     cdef const unsigned char *base

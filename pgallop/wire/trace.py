@@ -136,7 +136,7 @@ class Trace:
         if not side.buffer:
             return None
         self._reply = None
-        if side.buffer[:1] == b"E":
+        if side.buffer[0] == 69:  # E
             return self._next_message("B", side)
         answer = side.take(1)
         if answer not in (b"S", b"G", b"N"):

@@ -1,8 +1,11 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
+cimport cython
+
 from pgallop.wire cimport bigendian
 
 
+@cython.final
 cdef class Writer:
     cdef bytearray buffer
     cdef unsigned char *base

@@ -1,0 +1,1 @@
+"""`python -m bench`: pgallop beside asyncpg, psycopg and psqlpy, in one run on one server."""

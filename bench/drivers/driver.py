@@ -1,0 +1,77 @@
+"""What the bench asks of a driver."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+from bench.works import Work
+
+ConnectionT = TypeVar("ConnectionT")
+
+Rows = Sequence[Iterable[Any]]
+
+# Called with the query and its arguments.
+Fetch = Callable[..., Awaitable[Rows]]
+
+
+class Driver(ABC, Generic[ConnectionT]):
+    """One driver, through the fastest of its usual interfaces."""
+
+    # Whether it makes Python values, which can then be compared.
+    decodes = True
+
+    @abstractmethod
+    def version(self) -> str:
+        """The version, and the build where there are several."""
+
+    @abstractmethod
+    async def connect(self, dsn: str) -> ConnectionT:
+        """Open a connection."""
+
+    @abstractmethod
+    def fetcher(self, connection: ConnectionT) -> Fetch:
+        """What one task calls to run a query on a connection that it may share with others."""
+
+    @abstractmethod
+    async def close(self, connection: ConnectionT) -> None:
+        """Close a connection, politely."""
+
+    def supports(self, work: Work) -> bool:
+        """Whether it takes part in this work."""
+        return True
+
+    def setting(self, work: Work) -> str:
+        """Over what the tasks of this work run."""
+        return "1 connection" if work.connections == 1 else f"{work.connections} connections"
+
+    def runs_per_call(self, work: Work) -> int:
+        """How many runs of the query one call of a `Fetch` stands for."""
+        return 1
+
+    @asynccontextmanager
+    async def lanes(self, dsn: str, work: Work) -> AsyncIterator[list[Fetch]]:
+        """Open what the work needs; gives what each of its tasks calls."""
+        if work.reconnects:
+            yield [self._fetch_once(dsn)] * work.tasks
+            return
+        async with AsyncExitStack() as stack:
+            connections = []
+            for _ in range(work.connections):
+                connection = await self.connect(dsn)
+                stack.push_async_callback(self.close, connection)
+                connections.append(connection)
+            yield [self.fetcher(connections[i % len(connections)]) for i in range(work.tasks)]
+
+    def _fetch_once(self, dsn: str) -> Fetch:
+        async def fetch_once(query: str, *args: object) -> Rows:
+            connection = await self.connect(dsn)
+            try:
+                return await self.fetcher(connection)(query, *args)
+            finally:
+                await self.close(connection)
+
+        return fetch_once
+
+
+AnyDriver = Driver[Any]

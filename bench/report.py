@@ -1,0 +1,116 @@
+"""The results in words, tables and JSON."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bench.results import CPU, MEMORY, METRICS, RIVAL, THROUGHPUT, Results, Series
+from bench.targets import SUBJECT, Verdict
+from bench.works import Work
+
+
+def heading(results: Results) -> str:
+    """Return what ran where."""
+    facts = {**results.machine, **results.versions}
+    width = max(map(len, facts))
+    lines = [f"{name:<{width}}  {fact}" for name, fact in facts.items()]
+    lines.append(
+        f"{'measured':<{width}}  {results.rounds} rounds of {results.seconds:g} s, medians"
+    )
+    return "\n".join(lines)
+
+
+def work_table(work: Work, series: Iterable[Series], results: Results) -> str:
+    """Return a work's results, one line for each driver on each loop."""
+    header = [
+        "loop",
+        "driver",
+        "over",
+        "runs/s",
+        "CPU us/run",
+        f"CPU x {RIVAL}",
+        f"runs/s x {RIVAL}",
+    ]
+    if work.weighs_rows:
+        header.append("bytes/row")
+    rows = [header]
+    for one in series:
+        row = [one.loop, one.driver, one.setting]
+        row += [_number(one.median(THROUGHPUT)), _number(one.median(CPU))]
+        row += [_ratio(results.ratio(one, CPU)), _ratio(results.ratio(one, THROUGHPUT))]
+        if work.weighs_rows:
+            row.append(_number(one.median(MEMORY)))
+        rows.append(row)
+    return "\n".join([f"{work.name}: {work.title}", *_aligned(rows, left=3)])
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """Return the targets and whether they are met."""
+    rows = [
+        ["met" if v.met else "MISSED", str(v.target), f"measured {_ratio(v.ratio)}"]
+        for v in verdicts
+    ]
+    met = sum(v.met for v in verdicts)
+    return "\n".join([f"Targets: {met} of {len(verdicts)} met", *_aligned(rows, left=3)])
+
+
+def summary(results: Results) -> str:
+    """Return in how many works pgallop takes less CPU than the rival, and where it does worst."""
+    ratios = [
+        (ratio, f"{series.work} on {series.loop}")
+        for series in results.series
+        if series.driver == SUBJECT and (ratio := results.ratio(series, CPU)) is not None
+    ]
+    if not ratios:
+        return f"No work was measured on both {SUBJECT} and {RIVAL}."
+    below = sum(ratio < 1 for ratio, _ in ratios)
+    worst, where = max(ratios)
+    return (
+        f"{SUBJECT} takes less client CPU than {RIVAL} in {below} of {len(ratios)} measurements;"
+        f" the highest ratio is {_ratio(worst)}, in {where}."
+    )
+
+
+def as_json(results: Results, verdicts: Sequence[Verdict]) -> str:
+    """Return all of a run: every round, the medians, the ratios and the targets."""
+    document = asdict(results)
+    document["series"] = [_series_as_data(one, results) for one in results.series]
+    document["targets"] = [
+        {"target": str(v.target), **asdict(v.target), "measured": v.ratio, "met": v.met}
+        for v in verdicts
+    ]
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _series_as_data(series: Series, results: Results) -> dict[str, Any]:
+    measured = [metric for metric in METRICS if series.rounds(metric)]
+    return {
+        **asdict(series),
+        "median": {metric: series.median(metric) for metric in measured},
+        f"ratio to {RIVAL}": {metric: results.ratio(series, metric) for metric in measured},
+    }
+
+
+def _aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """Lay rows out in columns, the first `left` of them flush left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            f"{cell:<{width}}" if i < left else f"{cell:>{width}}"
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _number(value: float | None) -> str:
+    """Three digits or more, with a comma for the thousands."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

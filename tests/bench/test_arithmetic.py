@@ -1,0 +1,150 @@
+"""Ratios, targets and the comparison of rows, on figures made up for the purpose."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import cast
+from uuid import UUID
+
+import pytest
+
+from bench.measure import BenchError, Client, compare
+from bench.results import CPU, MEMORY, THROUGHPUT, TIME, Results, Sample, Series
+from bench.targets import TARGETS, Target, Verdict, all_met, judge
+from bench.worker import Description, Failure, comparable
+from bench.works import WORKS, Work
+
+pytestmark = pytest.mark.once
+
+
+def series(driver: str, *cpu_microseconds: float, loop: str = "asyncio") -> Series:
+    """1,000 runs a round, each as long as the CPU time it takes."""
+    samples = [Sample(1000, cpu / 1000, cpu / 1000) for cpu in cpu_microseconds]
+    return Series("select1", loop, driver, "10 connections", None, samples)
+
+
+def results(*measured: Series) -> Results:
+    return Results({}, 1, 1.0, {}, [], list(measured))
+
+
+def test_metrics() -> None:
+    one = series("pgallop", 10, 30, 20)
+    assert one.median(CPU) == pytest.approx(20)
+    assert one.median(TIME) == pytest.approx(20)
+    assert one.median(THROUGHPUT) == pytest.approx(50_000)
+    assert one.median(MEMORY) is None
+
+
+def test_the_ratio_is_taken_round_by_round() -> None:
+    # The machine slowed down threefold in the second round and tenfold in the third.
+    mine, theirs = series("pgallop", 10, 30, 90), series("asyncpg", 20, 60, 200)
+    assert mine.ratio(CPU, theirs) == pytest.approx(0.5)
+    assert mine.ratio(THROUGHPUT, theirs) == pytest.approx(2)
+    assert mine.ratio(MEMORY, theirs) is None
+
+
+def test_the_rival_on_another_loop_is_another_series() -> None:
+    mine, theirs = series("pgallop", 10), series("asyncpg", 20, loop="uvloop")
+    assert results(mine, theirs).ratio(mine, CPU) is None
+    assert Target("select1", "asyncio", CPU, 1.0).ratio(results(mine, theirs)) is None
+    target = Target("select1", "asyncio", CPU, 1.0, rival_loop="uvloop")
+    assert target.ratio(results(mine, theirs)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "ratio", "met"),
+    [(CPU, 0.31, True), (CPU, 0.33, False), (THROUGHPUT, 0.33, True), (THROUGHPUT, 0.31, False)],
+)
+def test_costs_have_a_ceiling_and_throughput_a_floor(metric: str, ratio: float, met: bool) -> None:
+    assert Target("select1", "asyncio", metric, 0.32).is_met(ratio) is met
+
+
+def test_only_what_was_measured_is_judged() -> None:
+    verdicts = judge(results(series("pgallop", 40), series("asyncpg", 100)))
+    assert [str(v.target) for v in verdicts] == [
+        "select1 on asyncio: client CPU per run at most 0.32 x asyncpg"
+    ]
+    assert verdicts[0].ratio == pytest.approx(0.4)
+    assert not verdicts[0].met
+    assert judge(results(series("pgallop", 40))) == []
+
+
+def test_no_verdict_is_no_success() -> None:
+    met, missed = Verdict(TARGETS[0], 0.1, True), Verdict(TARGETS[0], 9.0, False)
+    assert all_met([met, met])
+    assert not all_met([met, missed])
+    assert not all_met([])
+
+
+def test_every_work_has_targets_on_both_loops() -> None:
+    assert {(target.work, target.loop) for target in TARGETS} == {
+        (work, loop) for work in WORKS for loop in ("asyncio", "uvloop")
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("B", b"B"),
+        (UUID(int=7), str(UUID(int=7))),
+        (
+            datetime(2026, 1, 1, 12, tzinfo=UTC),
+            datetime(2026, 1, 1, 14, tzinfo=timezone(timedelta(hours=2))),
+        ),
+        ([b"B", ["x"]], ["B", [b"x"]]),
+    ],
+)
+def test_the_same_value_from_two_drivers(one: object, other: object) -> None:
+    assert comparable(one) == comparable(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(Decimal("1"), "1"), (1, "1"), (Decimal("1.50"), Decimal("1.5")), (1, True)]
+)
+def test_values_that_differ(one: object, other: object) -> None:
+    assert repr(comparable(one)) != repr(comparable(other))
+
+
+@dataclass
+class Answering:
+    """A client that has its answer ready."""
+
+    driver: str
+    answer: Description | Failure
+    loop: str = "asyncio"
+
+    def check(self, work: Work, weigh: bool) -> Description | Failure:
+        return self.answer
+
+
+def compared(*clients: Answering) -> tuple[list[str], list[str]]:
+    """Which drivers take part, and the reasons of the others."""
+    outcome = results()
+    taking_part = compare(WORKS["pk"], [cast(Client, client) for client in clients], outcome)
+    return [series.driver for _, series in taking_part], outcome.left_out
+
+
+def test_drivers_that_see_the_same_rows_are_measured() -> None:
+    same = Description("digest", "(1,)", None)
+    assert compared(Answering("pgallop", same), Answering("asyncpg", same)) == (
+        ["pgallop", "asyncpg"],
+        [],
+    )
+
+
+def test_different_rows_stop_the_bench() -> None:
+    one, other = Description("one", "(1,)", None), Description("other", "(2,)", None)
+    with pytest.raises(BenchError, match=r"pgallop on asyncio, such as \(1,\)"):
+        compared(Answering("pgallop", one), Answering("asyncpg", other))
+
+
+def test_a_rival_that_fails_is_left_out() -> None:
+    same = Description("digest", "(1,)", None)
+    taking_part, reasons = compared(Answering("pgallop", same), Answering("psqlpy", Failure("no")))
+    assert taking_part == ["pgallop"]
+    assert reasons == ["psqlpy on asyncio fails in pk: no"]
+
+
+def test_pgallop_that_fails_stops_the_bench() -> None:
+    with pytest.raises(BenchError, match="pgallop on asyncio fails in pk: no"):
+        compared(Answering("pgallop", Failure("no")))
