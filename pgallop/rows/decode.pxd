@@ -14,6 +14,9 @@ cdef class RowDecoder:
     cdef Py_ssize_t width
     cdef bint atomic
 
-    @cython.locals(codec=Codec, record=Record, i=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t,
-                   pos=Py_ssize_t, values=tuple)
+    @cython.locals(record=Record)
     cdef Record decode(self, Reader reader)
+
+    @cython.locals(codec=Codec, i=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t, pos=Py_ssize_t,
+                   values=tuple)
+    cdef tuple fields(self, Reader reader)

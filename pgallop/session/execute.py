@@ -120,10 +120,8 @@ class Execute(Request):
             raise ProtocolError("the server sent a row of a statement that returns none")
         try:
             self.rows.append(decoder.decode(reader))
-        except ProtocolError:
-            raise
-        except Exception as error:
-            # A value that Python cannot hold, or a failing codec of the user: the caller's to know.
+        except errors.DataError as error:
+            # A value that Python cannot hold: the caller's to know, and nobody else's.
             self.fail(error)
 
     def result(self) -> Any:

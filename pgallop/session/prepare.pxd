@@ -10,3 +10,4 @@ cdef class Prepare(Request):
     cdef object registry
     cdef tuple parameter_oids
     cdef list columns
+    cdef Py_ssize_t unanswered

@@ -10,6 +10,7 @@ from typing import Any
 
 from pgallop import errors
 from pgallop.codecs.registry import Registry
+from pgallop.errors import ProtocolError
 from pgallop.session.request import Request, Waiter
 from pgallop.session.statement import Statement
 from pgallop.session.transitions import DONE, PREPARE, compile_table
@@ -27,7 +28,7 @@ class Prepare(Request):
     `closes`: names of statements that the server may forget.
     """
 
-    __slots__ = ("closes", "columns", "name", "parameter_oids", "query", "registry")
+    __slots__ = ("closes", "columns", "name", "parameter_oids", "query", "registry", "unanswered")
 
     query: str
     name: bytes
@@ -35,6 +36,7 @@ class Prepare(Request):
     registry: Registry
     parameter_oids: tuple[int, ...]
     columns: list[Field]
+    unanswered: int
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Prepare(Request):
         self.name = name
         self.registry = registry
         self.closes = closes
+        self.unanswered = len(closes)
         self.parameter_oids = ()
         self.columns = []
 
@@ -70,6 +73,9 @@ class Prepare(Request):
             self.fail(errors.from_fields(backend.error_fields(reader), self.query))
         else:  # ParseComplete, CloseComplete, NoData: no body
             reader.expect_end()
+            self.unanswered -= tag == 51  # CloseComplete
+            if self.unanswered < 0:
+                raise ProtocolError("the server closed a statement that was not to be closed")
         return False
 
     def result(self) -> Any:

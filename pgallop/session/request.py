@@ -108,7 +108,14 @@ class Request:
             return
         if self.discarded:
             waiter.set_result(None)  # whoever waits now only wants to know that it is over
-        elif self.error is not None:
-            waiter.set_exception(self.error)
+            return
+        result = None
+        if self.error is None:
+            try:
+                result = self.result()
+            except Exception as error:
+                self.error = error
+        if self.error is None:
+            waiter.set_result(result)
         else:
-            waiter.set_result(self.result())
+            waiter.set_exception(self.error)

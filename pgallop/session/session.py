@@ -32,6 +32,7 @@ IN_FAILED_TRANSACTION = 69  # E
 
 # A server has a few dozen reported settings; extensions may add some.
 MAX_PARAMETERS = 1000
+MAX_PARAMETER_SIZE = 65536
 
 
 class Session:
@@ -147,6 +148,10 @@ class Session:
             if self.on_notification is not None:
                 self.on_notification(pid, channel, payload)
         else:  # ParameterStatus
+            if reader.end - reader.pos > MAX_PARAMETER_SIZE:
+                raise ProtocolError(
+                    f"the server reported a parameter of more than {MAX_PARAMETER_SIZE} bytes"
+                )
             name, value = backend.parameter_status(reader)
             if len(self.parameters) >= MAX_PARAMETERS and name not in self.parameters:
                 raise ProtocolError(f"the server reported more than {MAX_PARAMETERS} parameters")
@@ -209,6 +214,9 @@ class Session:
         if self.broken is not None:
             return
         self.broken = error
+        # The server's last word (FATAL: it is shutting down) went to the head and concerns all.
+        if self.head is not None and isinstance(self.head.error, PostgresError):
+            error = self.head.error
         requests = [*self.requests, *self.waiting]
         unwritten = set(self.waiting)
         self.requests.clear()

@@ -47,6 +47,8 @@ class SimpleQuery(Request):
             self.fail(errors.from_fields(backend.error_fields(reader), self.query))
         elif tag == 71 or tag == 72:  # CopyInResponse, CopyOutResponse
             copy_refusal.refuse_copy(self, tag, extended=False)
+        elif tag == 73 or tag == 99:  # EmptyQueryResponse, CopyDone
+            reader.expect_end()
         return False
 
     def result(self) -> Any:

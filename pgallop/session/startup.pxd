@@ -9,9 +9,9 @@ cdef class Startup(Request):
     cdef bint private
     cdef object scram
     cdef int max_iterations
-    cdef bint authenticated
     cdef readonly int pid
     cdef readonly bytes key
 
     cdef int authenticate(self, Reader reader) except -1
     cdef int begin_sasl(self, bytes mechanisms) except -1
+    cdef int go_on_with_sasl(self, int kind, bytes data) except -1

@@ -13,7 +13,12 @@ from pgallop import errors
 from pgallop.auth.password import encode_credential, md5_password
 from pgallop.auth.sasl import choose_mechanism, parse_mechanisms
 from pgallop.auth.scram import ScramClient
-from pgallop.errors import InvalidPasswordError, ProtocolError, UnsupportedClientFeatureError
+from pgallop.errors import (
+    InternalClientError,
+    InvalidPasswordError,
+    ProtocolError,
+    UnsupportedClientFeatureError,
+)
 from pgallop.session.request import Request, Waiter
 from pgallop.session.transitions import DONE, STARTUP, compile_table
 from pgallop.wire import backend, frontend
@@ -33,7 +38,6 @@ class Startup(Request):
     """
 
     __slots__ = (
-        "authenticated",
         "key",
         "max_iterations",
         "parameters",
@@ -48,7 +52,6 @@ class Startup(Request):
     private: bool
     scram: ScramClient | None
     max_iterations: int
-    authenticated: bool
     pid: int
     key: bytes
 
@@ -66,7 +69,6 @@ class Startup(Request):
         self.private = private
         self.scram = None
         self.max_iterations = max_iterations
-        self.authenticated = False
         self.pid = 0
         self.key = b""
 
@@ -87,12 +89,15 @@ class Startup(Request):
 
     def authenticate(self, reader: Reader) -> None:
         kind, data = backend.authentication(reader)
-        if kind == backend.AUTH_OK:
+        if kind in (backend.AUTH_SASL_CONTINUE, backend.AUTH_SASL_FINAL):
+            self.go_on_with_sasl(kind, data)
+        elif kind == backend.AUTH_OK:
             # A server that skips its proof has not shown that it knows the password.
             if self.scram is not None and not self.scram.verified:
                 raise ProtocolError("the server ended SCRAM without proving its identity")
-            self.authenticated = True
             self.state = 1  # "settings"
+        elif self.scram is not None:
+            raise ProtocolError("the server asked for another authentication in the midst of SCRAM")
         elif kind == backend.AUTH_CLEARTEXT:
             if not self.private:
                 raise UnsupportedClientFeatureError(
@@ -106,10 +111,6 @@ class Startup(Request):
             self.send_password(md5_password(self.parameters["user"], password, data).encode())
         elif kind == backend.AUTH_SASL:
             self.begin_sasl(data)
-        elif kind == backend.AUTH_SASL_CONTINUE and self.scram is not None:
-            self.ask(self.scram.receive_server_first(data))
-        elif kind == backend.AUTH_SASL_FINAL and self.scram is not None:
-            self.scram.receive_server_final(data)
         else:
             name = METHODS.get(kind, f"method {kind}")
             raise UnsupportedClientFeatureError(
@@ -131,13 +132,24 @@ class Startup(Request):
         self.reply = writer.take()
 
     def begin_sasl(self, mechanisms: bytes) -> None:
-        if self.scram is not None:
-            raise ProtocolError("the server began SASL authentication a second time")
         mechanism = choose_mechanism(parse_mechanisms(mechanisms))
         self.scram = ScramClient(self.required_password(), max_iterations=self.max_iterations)
         writer = Writer()
         frontend.sasl_initial_response(writer, mechanism, self.scram.client_first())
         self.reply = writer.take()
+
+    def go_on_with_sasl(self, kind: int, data: bytes) -> None:
+        if self.scram is None:
+            raise ProtocolError("the server went on with SASL, which it had not begun")
+        try:
+            if kind == backend.AUTH_SASL_CONTINUE:
+                self.ask(self.scram.receive_server_first(data))
+            else:
+                self.scram.receive_server_final(data)
+        except ProtocolError:
+            raise
+        except InternalClientError as error:  # it is not the turn of this message
+            raise ProtocolError(f"the server sent a SASL message out of turn: {error}") from error
 
     def ask(self, question: object) -> None:
         """Hand an intermediate result to the waiter; whoever answers it brings the next waiter."""

@@ -29,7 +29,7 @@ PREPARE = {
 
 # A portal suspended by its row limit ends there: it does not outlive the Sync.
 EXECUTE = {
-    "bind": {"3": "bind", "2": "rows", "E": "failed"},
+    "bind": {"2": "rows", "E": "failed"},
     "rows": {
         "D": "rows",
         "C": "sync",

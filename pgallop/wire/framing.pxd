@@ -28,4 +28,3 @@ cdef class Framing:
     cdef bint stop(self) except -1
     cdef Py_ssize_t message_length(self, const unsigned char *base, Py_ssize_t pos) except -1
     cdef int check_header(self, int tag, Py_ssize_t length) except -1
-    cdef Py_ssize_t buffered(self)

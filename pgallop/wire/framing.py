@@ -144,7 +144,3 @@ class Framing:
                 f"the server announced a {bytes([tag])!r} message of {length} bytes, "
                 f"between 4 and {limit} are allowed"
             )
-
-    def buffered(self) -> int:
-        """How many received bytes wait for the rest of their message."""
-        return len(self.partial)

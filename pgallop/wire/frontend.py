@@ -32,11 +32,14 @@ def cstring(text: str, what: str) -> bytes:
 
 
 def startup_message(writer: Writer, parameters: dict[str, str]) -> None:
+    strings: list[bytes] = []
+    for name, value in parameters.items():
+        strings.append(cstring(name, "a connection parameter's name"))
+        strings.append(cstring(value, f"the connection parameter {name!r}"))
     start = writer.begin_field()
     writer.write_int32(PROTOCOL_3_0)
-    for name, value in parameters.items():
-        writer.write_cstring(cstring(name, "a connection parameter's name"))
-        writer.write_cstring(cstring(value, f"the connection parameter {name!r}"))
+    for string in strings:
+        writer.write_cstring(string)
     writer.write_byte(0)
     writer.finish_message(start)
 
@@ -64,8 +67,9 @@ def password_message(writer: Writer, password: bytes) -> None:
 
 
 def sasl_initial_response(writer: Writer, mechanism: str, response: bytes) -> None:
+    name = cstring(mechanism, "the SASL mechanism")
     start = writer.begin_message(112)  # p
-    writer.write_cstring(cstring(mechanism, "the SASL mechanism"))
+    writer.write_cstring(name)
     field = writer.begin_field()
     writer.write_bytes(response)
     writer.finish_field(field)
@@ -112,8 +116,9 @@ def close_statement(writer: Writer, name: bytes) -> None:
 
 
 def copy_fail(writer: Writer, reason: str) -> None:
+    data = cstring(reason, "the reason")
     start = writer.begin_message(102)  # f
-    writer.write_cstring(cstring(reason, "the reason"))
+    writer.write_cstring(data)
     writer.finish_message(start)
 
 

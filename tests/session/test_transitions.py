@@ -1,0 +1,217 @@
+"""The tables of legal replies, followed to every state; whatever they do not list is refused."""
+
+from __future__ import annotations
+
+import pytest
+from conversation import Answer, Conversation, statement
+from scripts import (
+    BIND_COMPLETE,
+    CLEARTEXT_PASSWORD,
+    CLOSE_COMPLETE,
+    COPY_DONE,
+    EMPTY_QUERY_RESPONSE,
+    INT4,
+    NO_DATA,
+    PARSE_COMPLETE,
+    PORTAL_SUSPENDED,
+    authentication,
+    backend_key_data,
+    command_complete,
+    copy_data,
+    copy_response,
+    data_row,
+    error_response,
+    int4,
+    message,
+    negotiate_protocol_version,
+    notice_response,
+    notification_response,
+    parameter_description,
+    parameter_status,
+    ready_for_query,
+    row_description,
+)
+
+from pgallop.errors import ProtocolError
+from pgallop.session import transitions
+from pgallop.session.transitions import DONE, ILLEGAL, compile_table
+
+Table = dict[str, dict[str, str]]
+
+TABLES: dict[str, Table] = {
+    name: value
+    for name, value in vars(transitions).items()
+    if name.isupper() and isinstance(value, dict)
+}
+
+# A good message of every type.
+MESSAGES = {
+    "R": authentication(CLEARTEXT_PASSWORD),
+    "K": backend_key_data(1, b"1234"),
+    "v": negotiate_protocol_version(196608),
+    "Z": ready_for_query(),
+    "1": PARSE_COMPLETE,
+    "2": BIND_COMPLETE,
+    "3": CLOSE_COMPLETE,
+    "t": parameter_description(),
+    "T": row_description(("id", INT4)),
+    "n": NO_DATA,
+    "D": data_row(int4(1)),
+    "C": command_complete("SELECT 1"),
+    "I": EMPTY_QUERY_RESPONSE,
+    "s": PORTAL_SUSPENDED,
+    "E": error_response("22012", "division by zero"),
+    "G": copy_response("G"),
+    "H": copy_response("H"),
+    "W": copy_response("W"),
+    "d": copy_data(b"1\n"),
+    "c": COPY_DONE,
+    "V": message("V", int4(-1)),
+}
+
+ASYNCHRONOUS = {
+    "N": notice_response("careful"),
+    "A": notification_response(1, "c", ""),
+    "S": parameter_status("a", "b"),
+}
+
+OK = authentication(0)
+
+# What the server says to bring a request into each state, by hand.
+PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
+    "STARTUP": {"authentication": (), "settings": (OK,)},
+    "PREPARE": {
+        "parse": (),
+        "parameters": (PARSE_COMPLETE,),
+        "columns": (PARSE_COMPLETE, parameter_description()),
+        "sync": (PARSE_COMPLETE, parameter_description(), NO_DATA),
+        "failed": (MESSAGES["E"],),
+    },
+    "EXECUTE": {
+        "bind": (),
+        "rows": (BIND_COMPLETE,),
+        "copy in": (BIND_COMPLETE, MESSAGES["G"]),
+        "copy out": (BIND_COMPLETE, MESSAGES["H"]),
+        "sync": (BIND_COMPLETE, MESSAGES["C"]),
+        "failed": (BIND_COMPLETE, MESSAGES["E"]),
+    },
+    "SIMPLE": {
+        "statement": (),
+        "rows": (MESSAGES["T"],),
+        "copy in": (MESSAGES["G"],),
+        "copy out": (MESSAGES["H"],),
+        "failed": (MESSAGES["E"],),
+    },
+}
+
+STATES = [(name, state) for name, table in TABLES.items() for state in table]
+
+
+def begin(name: str) -> tuple[Conversation, Answer]:
+    """A conversation whose one request follows the table of that name."""
+    talk = Conversation()
+    if name == "STARTUP":
+        return talk, talk.startup("sesam", private=True)
+    if name == "PREPARE":
+        return talk, talk.prepare("SELECT 1", closes=(b"evicted",))
+    if name == "EXECUTE":
+        return talk, talk.execute(statement("SELECT id FROM t", (), (("id", INT4),)))
+    return talk, talk.simple("SELECT 1")
+
+
+def arrive(name: str, state: str) -> tuple[Conversation, Answer]:
+    talk, answer = begin(name)
+    talk.server(*PATHS[name][state])
+    assert answer.request.state == list(TABLES[name]).index(state)
+    assert not answer.done()
+    return talk, answer
+
+
+def test_there_is_a_way_to_every_state() -> None:
+    assert {name: list(table) for name, table in TABLES.items()} == {
+        name: list(paths) for name, paths in PATHS.items()
+    }
+
+
+@pytest.mark.parametrize(("name", "state"), STATES)
+def test_every_legal_message(name: str, state: str) -> None:
+    for tag, successor in TABLES[name][state].items():
+        talk, answer = arrive(name, state)
+        talk.server(MESSAGES[tag])
+        if successor == "done":
+            assert answer.done()
+            assert not talk.session.requests
+        else:
+            assert not answer.done()
+            assert answer.request.state == list(TABLES[name]).index(successor)
+
+
+@pytest.mark.parametrize(("name", "state"), STATES)
+def test_every_illegal_message(name: str, state: str) -> None:
+    for tag in MESSAGES.keys() - TABLES[name][state].keys():
+        talk, answer = arrive(name, state)
+        with pytest.raises(ProtocolError, match=f"illegal b'{tag}' message in state"):
+            talk.server(MESSAGES[tag])
+        assert not answer.done()
+
+
+@pytest.mark.parametrize(("name", "state"), STATES)
+def test_every_unknown_message(name: str, state: str) -> None:
+    known = MESSAGES.keys() | ASYNCHRONOUS.keys()
+    for tag in {chr(i) for i in range(256)} - known:
+        talk, answer = arrive(name, state)
+        with pytest.raises(ProtocolError, match="message of unknown type"):
+            talk.server(message(tag))
+        assert not answer.done()
+
+
+@pytest.mark.parametrize(("name", "state"), STATES)
+def test_every_asynchronous_message(name: str, state: str) -> None:
+    talk, answer = arrive(name, state)
+    talk.server(*ASYNCHRONOUS.values(), *ASYNCHRONOUS.values())
+    assert talk.notices == ["careful"] * 2
+    assert talk.notifications == [(1, "c", "")] * 2
+    assert talk.session.parameters["a"] == "b"
+    assert answer.request.state == list(TABLES[name]).index(state)
+
+
+@pytest.mark.parametrize(("name", "state"), STATES)
+def test_the_connection_is_lost(name: str, state: str) -> None:
+    talk, answer = arrive(name, state)
+    talk.session.lost(ConnectionResetError("gone"))
+    assert answer.error is not None
+    assert not talk.session.requests
+
+
+def is_read(name: str, tag: str) -> bool:
+    """Rows of a script, and all of a COPY that is refused, are dropped unread."""
+    return tag not in ("TD" if name == "SIMPLE" else "") + "GHd"
+
+
+@pytest.mark.parametrize(("name", "state"), STATES)
+def test_every_prefix_of_every_legal_message(name: str, state: str) -> None:
+    for tag in TABLES[name][state]:
+        body = MESSAGES[tag][5:]
+        for size in range(len(body)):
+            talk, answer = arrive(name, state)
+            if is_read(name, tag):
+                with pytest.raises(ProtocolError):
+                    talk.server(message(tag, body[:size]))
+            else:
+                talk.server(message(tag, body[:size]))
+            assert not answer.done()
+
+
+def test_the_compiled_tables() -> None:
+    table = compile_table({"a": {"X": "b"}, "b": {"X": "b", "Z": "done"}})
+    assert len(table) == 512
+    expected = {ord("X"): 1, 256 + ord("X"): 1, 256 + ord("Z"): DONE}
+    assert all(table[i] == expected.get(i, ILLEGAL) for i in range(512))
+
+
+def test_only_messages_that_there_are() -> None:
+    for table in TABLES.values():
+        for state, replies in table.items():
+            assert replies.keys() <= MESSAGES.keys(), state
+            assert set(replies.values()) <= table.keys() | {"done"}
+            assert "E" in replies
