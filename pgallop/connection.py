@@ -148,7 +148,7 @@ class Connection:
                 _, command = await request.waiter
             except BaseException as error:
                 _, command = await self._dispatch.recover(request, error, timeout)
-        return command.decode()
+        return command.decode("utf-8", "replace")
 
     def transaction(
         self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
@@ -207,7 +207,7 @@ class Connection:
 
     def terminate(self) -> None:
         """Close the connection at once, without waiting and without a word to the server."""
-        if not self.is_closed():
+        if not self._stream.closed:  # close() may be waiting
             self._dispatch.check_loop()
             self._stream.lose(InterfaceError("it was closed by terminate()"))
 
@@ -219,12 +219,16 @@ class Connection:
         stream = getattr(self, "_stream", None)
         if stream is None or stream.closed:
             return
-        warnings.warn(f"unclosed connection {self!r}", ResourceWarning, stacklevel=2, source=self)
+        warning = f"unclosed connection {self!r}"
         error = InterfaceError("it was never closed, and nobody holds it any more")
         if self._loop.is_running():
             self._loop.call_soon_threadsafe(stream.lose, error)  # we may be in any thread
+        elif self._loop.is_closed():
+            stream.disconnect()  # whoever still waits there can no longer be told
         else:
             stream.lose(error)
+        # At the end, because it raises where warnings are errors.
+        warnings.warn(warning, ResourceWarning, stacklevel=2, source=self)
 
     # Facts
 

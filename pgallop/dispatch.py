@@ -10,6 +10,7 @@ from typing import Any
 
 from pgallop.codecs.registry import Registry
 from pgallop.errors import (
+    ConnectionDoesNotExistError,
     InterfaceError,
     InvalidCachedStatementError,
     InvalidSQLStatementNameError,
@@ -26,6 +27,9 @@ from pgallop.statement_cache import StatementCache
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
 from pgallop.transport.stream import Stream
+
+# Bind counts its parameters in 16 bits.
+MAX_PARAMETERS = 65535
 
 # The server no longer has the statement, or its result has changed its columns.
 STALE_STATEMENT = (InvalidCachedStatementError, InvalidSQLStatementNameError)
@@ -59,7 +63,7 @@ class Dispatch:
     _loop: asyncio.AbstractEventLoop
     _registry: Registry
     _statements: StatementCache
-    _preparing: dict[str, asyncio.Future[Statement]]
+    _preparing: dict[str, tuple[Prepare, asyncio.Future[Statement]]]
     _command_timeout: float | None
     _names: int
     _closing: bool
@@ -84,6 +88,7 @@ class Dispatch:
         self._closing = False
         self.ownership = Ownership(loop)
         self.canceller = canceller
+        canceller.on_closed = self.ownership.dissolve
 
     # One statement
 
@@ -91,7 +96,12 @@ class Dispatch:
         self, query: str, args: tuple[Any, ...], limited: bool, timeout: float | None
     ) -> Execute | None:
         """Submit a statement that is prepared and may run now; None if it first has to wait."""
-        statement = self._statements.get(query)
+        self.check_loop()  # first of all: what follows is not for several threads
+        try:
+            statement = self._statements.get(query)
+        except TypeError:  # not hashable
+            plain_text(query)
+            raise
         if statement is None or (self.ownership.blocks and not self.ownership.is_my_turn()):
             return None
         if timeout is None:
@@ -108,25 +118,30 @@ class Dispatch:
         args: tuple[Any, ...],
         limited: bool,
         timeout: float | None,
+        deadline: float | None = None,
         again: bool = True,
     ) -> tuple[list[Record], bytes]:
-        """Run a statement that has to wait for its turn or to be prepared first."""
-        check_query(query)
+        """Run a statement that has to wait for its turn or to be prepared first.
+
+        `deadline`: when the `timeout` of a statement that is run `again` ends.
+        """
+        query = plain_text(query)
+        if len(args) > MAX_PARAMETERS:
+            raise InterfaceError(f"{len(args)} arguments, a statement may have {MAX_PARAMETERS}")
+        self.check_usable()
         if timeout is None:
             timeout = self._command_timeout
-        deadline = None if timeout is None else self._loop.time() + timeout
-        self.check_loop()
+        if deadline is None and timeout is not None:
+            deadline = self._loop.time() + timeout
+        self._statements.pin(query)
         try:
-            async with asyncio.timeout_at(deadline):
-                statement = await self._prepared(query, timeout)
-        except TimeoutError:
-            raise timed_out(timeout) from None
-        request = Execute(self._loop.create_future(), statement, args, limited)
-        self._submit(request)
+            statement = await self._prepared(query, deadline, timeout)
+            request = Execute(self._loop.create_future(), statement, args, limited)
+            self._submit(request)
+        finally:
+            self._unpin(query)
         if deadline is not None:
             self._arm(request, max(0.0, deadline - self._loop.time()), timeout)
-        if not self._statements.size:
-            self._statements.evicted.append(statement.name)
         try:
             return await request.waiter  # type: ignore[no-any-return]
         except BaseException as error:
@@ -141,55 +156,75 @@ class Dispatch:
         elif isinstance(error, STALE_STATEMENT):
             query = request.statement.query
             self._statements.remove(query)
-            # The server refused it in Bind, before anything ran; in a transaction that is over now.
-            if again and request.status == IDLE:
-                return await self.run(query, request.arguments, request.limited, timeout, False)
+            # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
+            if again and not request.bound and request.status == IDLE:
+                deadline = None if request.timer is None else request.timer.when()
+                args = request.arguments
+                return await self.run(query, args, request.limited, timeout, deadline, False)
         raise error
 
-    async def _prepared(self, query: str, patience: float | None) -> Statement:
+    async def _prepared(
+        self, query: str, deadline: float | None, timeout: float | None
+    ) -> Statement:
         """The statement of `query`, when it is prepared and this context's turn."""
-        statement: Statement | None = None
         while True:
-            await self.ownership.my_turn(patience)
-            statement = self._statements.get(query) or statement
+            await self.ownership.my_turn(deadline, timeout)
+            self.check_unlost()
+            statement = self._statements.get(query)
             if statement is not None:
                 return statement
             preparing = self._preparing.get(query)
+            answer = self._prepare(query) if preparing is None else preparing[1]
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await asyncio.wait([answer])
+            except TimeoutError:
+                raise timed_out(timeout) from None
             if preparing is None:
-                statement = await asyncio.shield(self._prepare(query))
-            else:
-                # Another task is at it. If it fails there, it is tried again here.
-                await asyncio.wait([preparing])
+                answer.result()
+            # Where another task was at it and it failed there, it is tried again here.
 
     def _prepare(self, query: str) -> "asyncio.Future[Statement]":
         """Submit a Prepare; it goes on when its caller is cancelled, for others may rely on it."""
         answer = self._loop.create_future()
         name = self.new_name("statement").encode()
         closes = self._statements.take_evicted()
-        self._submit(Prepare(answer, query, name, self._registry, closes))
-        self._preparing[query] = answer
+        request = Prepare(answer, query, name, self._registry, closes)
+        self._submit(request)
+        self._preparing[query] = request, answer
         answer.add_done_callback(lambda answer: self._on_prepared(query, answer))
         return answer
 
     def _on_prepared(self, query: str, answer: "asyncio.Future[Statement]") -> None:
         del self._preparing[query]
-        if answer.exception() is None and self._statements.size:
+        if answer.exception() is None:
             self._statements.put(answer.result())
+
+    def _unpin(self, query: str) -> None:
+        """One caller less for the statement of `query`; without any its Prepare is abandoned."""
+        if self._statements.unpin(query) and query in self._preparing:
+            request, _ = self._preparing[query]
+            if not request.finished:
+                del self._preparing[query]
+                self._statements.evicted.append(request.name)
+                self._abandon(request)
 
     # Scripts and transactions
 
     async def script(self, query: str, timeout: float | None) -> str:
         """Run one or several statements without arguments; the last one's command tag."""
-        check_query(query)
+        query = plain_text(query)
         if timeout is None:
             timeout = self._command_timeout
-        self.check_loop()
+        self.check_usable()
+        deadline = None if timeout is None else self._loop.time() + timeout
         if not self.ownership.is_my_turn():
-            await self.ownership.my_turn(timeout)
+            await self.ownership.my_turn(deadline, timeout)
+            self.check_unlost()
         request = SimpleQuery(self._loop.create_future(), query)
         self._submit(request)
-        if timeout is not None:
-            self._arm(request, timeout, timeout)
+        if deadline is not None:
+            self._arm(request, max(0.0, deadline - self._loop.time()), timeout)
         try:
             return await request.waiter  # type: ignore[no-any-return]
         except BaseException:
@@ -198,6 +233,7 @@ class Dispatch:
 
     def control(self, text: str) -> "asyncio.Future[str]":
         """Submit what begins or ends a transaction; it goes on if its caller is cancelled."""
+        self.check_loop()
         answer = self._loop.create_future()
         self._submit(SimpleQuery(answer, text))
         answer.add_done_callback(asyncio.Future.exception)  # retrieved, whoever else does
@@ -210,6 +246,8 @@ class Dispatch:
                 return await asyncio.shield(answer)
         except TimeoutError:
             raise timed_out(self._command_timeout) from None
+        finally:
+            self.canceller.expect(answer)
 
     def new_name(self, kind: str) -> str:
         """A name for a statement or savepoint that this connection has not used."""
@@ -233,12 +271,27 @@ class Dispatch:
             hint="use it in the thread and the loop that it was made in, or connect again here",
         )
 
+    def check_usable(self) -> None:
+        """Raise InterfaceError unless statements can be submitted, from here."""
+        self.check_loop()
+        reason = "close() was called" if self._closing else self._session.broken
+        if reason is not None:
+            raise InterfaceError(f"connection is closed: {reason}", safe_to_retry=True)
+
+    def check_unlost(self) -> None:
+        """Raise if the connection was lost while a statement waited to be sent."""
+        lost = self._session.broken
+        if lost is not None:
+            raise ConnectionDoesNotExistError(
+                f"connection was closed before the statement was sent: {lost}", safe_to_retry=True
+            ) from lost
+
     def close_off(self) -> None:
         """Take no more statements."""
         self._closing = True
+        self.ownership.dissolve()
 
     def _submit(self, request: Request) -> None:
-        self.check_loop()
         if self._closing:
             raise InterfaceError("connection is closed: close() was called", safe_to_retry=True)
         self._session.submit(request)
@@ -261,9 +314,11 @@ class Dispatch:
         self.canceller.consider()
 
 
-def check_query(query: object) -> None:
+def plain_text(query: object) -> str:
+    """`query` as an exact str: subclasses count, everything else is refused."""
     if not isinstance(query, str):
         raise InterfaceError(f"the query has to be a str, not {type(query).__name__}")
+    return str.__str__(query)
 
 
 def timed_out(timeout: float | None) -> TimeoutError:

@@ -113,7 +113,7 @@ class ClientConfigurationError(InterfaceError, ValueError):
 
 
 class ConnectionBusyError(InterfaceError, TimeoutError):
-    """Another task's transaction has had the connection to itself for too long; nothing was sent."""
+    """Another task's transaction has kept the connection for too long; nothing was sent."""
 
 
 class UnsupportedClientFeatureError(InterfaceError):

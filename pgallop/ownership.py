@@ -7,7 +7,7 @@ innermost owns the connection.
 """
 
 import asyncio
-import sys
+import inspect
 from contextvars import ContextVar
 from enum import Enum
 
@@ -150,7 +150,11 @@ class Ownership:
 
 def caller() -> str:
     """Where in the user's code we are: the innermost frame outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pgallop."):
+    frame = inspect.currentframe()
+    while (
+        frame is not None
+        and frame.f_back is not None
+        and frame.f_globals.get("__name__", "").startswith("pgallop.")
+    ):
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -69,7 +69,7 @@ class Transaction:
             raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
         self._dispatch.check_usable()
         await self._ownership.my_turn(None, None)
-        self._dispatch.check_usable()
+        self._dispatch.check_unlost()
         begin = self._beginning()
         begun = self._dispatch.control(begin)
         self._ownership.begin(self._block)
@@ -88,7 +88,7 @@ class Transaction:
     def _undo(self) -> None:
         """Send the rollback right behind a beginning; others wait for its answer."""
         try:
-            self._dispatch.expect(self._end(self._rollback_text()))
+            self._dispatch.canceller.expect(self._end(self._rollback_text()))
         except InterfaceError:
             self._ownership.ended(self._block)  # the connection is closed
 
@@ -180,10 +180,14 @@ class Transaction:
         state = self._block.state
         if state is not BlockState.OPEN:
             raise InterfaceError(f"cannot {verb}: the transaction is {state.value}")
-        blocks = self._ownership.blocks
-        if not blocks or blocks[-1] is self._block:  # none when the connection is closed
+        inner = self._block
+        for block in reversed(self._ownership.blocks):  # none when the connection is closed
+            # The end of one that was cancelled is on its way, and so before this one's.
+            if block.state is not BlockState.CLOSING:
+                inner = block
+                break
+        if inner is self._block:
             return
-        inner = blocks[-1]
         await self._dispatch.answer(self._end(self._rollback_text()))
         raise InterfaceError(
             f"cannot {verb}: the transaction begun inside it at {inner.began_at} was still open, "

@@ -108,7 +108,7 @@ def statement(
 ) -> Statement:
     """A prepared statement with parameters and columns of these types (OIDs)."""
     fields = [Field(column, 0, 0, oid, -1, -1, 1) for column, oid in columns]
-    return Statement(query, name, parameters, fields, REGISTRY)
+    return Statement(query, name, parameters, fields or None, REGISTRY)
 
 
 class Conversation:

@@ -46,6 +46,11 @@ class Host:
         """Whether this is a Unix socket."""
         return self.host.startswith(("/", "@"))
 
+    def __str__(self) -> str:
+        if self.is_unix:
+            return f'socket "{self.socket_path}"'
+        return f'host "{self.host}", port {self.port}'
+
     @property
     def socket_path(self) -> str:
         """The path of the Unix socket; a leading "@" stands for the NUL of an abstract name."""

@@ -1,7 +1,10 @@
+# cython: nonecheck=True
+# Python can make a Record without its shape (`Record.__new__(Record)`, a subclass with an __init__
+# that does not call ours); reading a column of it is an AttributeError then, and not a crash.
 """`Record`: one row, read by name, by index or as a sequence."""
 
 from collections.abc import Iterator
-from typing import Any, overload
+from typing import Any
 
 
 class Shape:
@@ -53,10 +56,7 @@ class Record:
             return self.fields[position]
         return self.fields[key]
 
-    @overload
-    def __getitem__(self, key: str | int) -> Any: ...
-    @overload
-    def __getitem__(self, key: slice) -> tuple[Any, ...]: ...
+    # Without overloads: compiled they would hide it from subclasses and from `record.__getitem__`.
     def __getitem__(self, key: str | int | slice) -> Any:
         return self.item(key)
 

@@ -17,6 +17,7 @@ cdef class Execute(Request):
     cdef readonly Statement statement
     cdef readonly tuple arguments
     cdef readonly bint limited
+    cdef readonly bint bound
     cdef list rows
     cdef bytes command
 

@@ -38,16 +38,17 @@ FIRST_ROW = _execute_sync(1)
 class Execute(Request):
     """Run `statement` with `arguments`; the result is the pair (rows, command tag).
 
-    `limited`: stop after the first row.
+    `limited`: stop after the first row. `bound`: whether the server has begun to run it.
     """
 
-    __slots__ = ("arguments", "command", "limited", "rows", "statement")
+    __slots__ = ("arguments", "bound", "command", "limited", "rows", "statement")
 
     statement: Statement
     arguments: tuple[Any, ...]
     limited: bool
     rows: list[Record]
     command: bytes
+    bound: bool
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Execute(Request):
         self.limited = limited
         self.rows = []
         self.command = b""
+        self.bound = False
         self.alone = statement.alone
 
     def write(self, writer: Writer) -> None:
@@ -110,6 +112,7 @@ class Execute(Request):
             copy_refusal.refuse_copy(self, tag, extended=True)
         elif tag != 100:  # CopyData is dropped; all others have no body
             reader.expect_end()
+            self.bound = self.bound or tag == 50  # BindComplete
         return False
 
     def on_row(self, reader: Reader) -> None:

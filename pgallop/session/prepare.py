@@ -35,7 +35,7 @@ class Prepare(Request):
     closes: tuple[bytes, ...]
     registry: Registry
     parameter_oids: tuple[int, ...]
-    columns: list[Field]
+    columns: list[Field] | None
     unanswered: int
 
     def __init__(
@@ -53,7 +53,7 @@ class Prepare(Request):
         self.closes = closes
         self.unanswered = len(closes)
         self.parameter_oids = ()
-        self.columns = []
+        self.columns = None
 
     def write(self, writer: Writer) -> None:
         for name in self.closes:

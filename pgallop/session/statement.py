@@ -11,8 +11,8 @@ from pgallop.wire.writer import Writer
 class Statement:
     """A statement that the server has parsed under `name`.
 
-    `parameters`: the codecs of its arguments; `columns`: its result's columns (empty if it returns
-    no rows); `decoder`: reads its rows, or None.
+    `parameters`: the codecs of its arguments; `columns`: its result's columns; `decoder`: reads
+    its rows, None if it returns none (rows can have no columns).
     """
 
     __slots__ = (
@@ -44,16 +44,16 @@ class Statement:
         query: str,
         name: bytes,
         parameter_oids: tuple[int, ...],
-        columns: list[Field],
+        columns: list[Field] | None,
         registry: Registry,
     ) -> None:
         self.query = query
         self.name = name
         self.parameters = tuple([registry.get(oid) for oid in parameter_oids])
-        self.columns = columns
-        codecs = tuple([registry.get(column.type_oid) for column in columns])
-        names = tuple([column.name for column in columns])
-        self.decoder = RowDecoder(names, codecs) if columns else None
+        self.columns = columns or []
+        codecs = tuple([registry.get(column.type_oid) for column in self.columns])
+        names = tuple([column.name for column in self.columns])
+        self.decoder = None if columns is None else RowDecoder(names, codecs)
         self.alone = reads_copy_data(query)
         # The constant parts of Bind, so that running the statement only adds its arguments.
         self.head = frontend.bind_head(b"", name, tuple([c.format for c in self.parameters]))

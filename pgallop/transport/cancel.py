@@ -87,22 +87,23 @@ class Canceller:
         loss.__cause__ = cause
         self._link.stream.lose(loss)
 
-    def expect(self, request: Request) -> None:
-        """See that `request`, which nobody awaits and which must not be cancelled, gets to its end.
+    def expect(self, answer: "asyncio.Future[str]") -> None:
+        """See that a request comes to its end which nobody awaits and which must not be cancelled.
 
-        Aborts the connection when it is still the head one or two drain timeouts later.
+        `answer`: its waiter. Aborts the connection when it is still the head after one or two drain
+        timeouts.
         """
-        if not request.finished:
-            timer = self._loop.call_later(self._drain_timeout, self._overdue, request)
-            request.waiter.add_done_callback(lambda _: timer.cancel())
+        if not answer.done():
+            timer = self._loop.call_later(self._drain_timeout, self._overdue, answer)
+            answer.add_done_callback(lambda _: timer.cancel())
 
-    def _overdue(self, request: Request) -> None:
-        if request.finished or self._link.stream.closed:
+    def _overdue(self, answer: "asyncio.Future[str]") -> None:
+        if answer.done() or self._link.stream.closed:
             return
-        if self._link.session.requests[0] is request:
+        if self._link.session.requests[0].waiter is answer:
             self._abort(None)
         else:
-            self.expect(request)
+            self.expect(answer)
 
     async def settled(self) -> None:
         """Wait until every request is answered and no cancellation is under way."""
@@ -123,7 +124,10 @@ async def send_cancel(loop: asyncio.AbstractEventLoop, link: Link) -> None:
         frontend.cancel_request(writer, link.pid, link.key)
         data = writer.take()
         await loop.sock_sendall(sock, data if tls is None else tls.encrypt(data))
-        while await loop.sock_recv(sock, 4096):
-            pass
+        while received := await loop.sock_recv(sock, 4096):
+            if tls is not None:
+                tls.decrypt(received)
+                if tls.ended:
+                    break
     finally:
         sock.close()

@@ -5,6 +5,7 @@ import inspect
 import socket
 import ssl
 from dataclasses import dataclass
+from typing import cast
 
 from pgallop.auth.scram import KeyParameters, derive_salted_password
 from pgallop.config.hosts import Host
@@ -14,6 +15,7 @@ from pgallop.errors import (
     ClientConfigurationError,
     ConnectionDoesNotExistError,
     InterfaceError,
+    PostgresError,
     ProtocolError,
     cannot_connect,
 )
@@ -50,17 +52,23 @@ async def open_link(options: ConnectOptions, loop: asyncio.AbstractEventLoop) ->
     Raises CannotConnectError (an OSError) when none can be reached, PostgresError when the server
     refuses (wrong password, no such database), ProtocolError when what answers is no PostgreSQL.
     """
-    password = await resolve_password(options)
     host = options.hosts[0]
     failures: list[CannotConnectError] = []
+    timer = asyncio.timeout(options.timeout)
     try:
-        async with asyncio.timeout(options.timeout):
+        async with timer:
+            password = await resolve_password(options)
             for host in options.hosts:
                 try:
                     return await open_host(options, loop, host, password)
                 except CannotConnectError as error:
                     failures.append(error)
+                except (PostgresError, InterfaceError, ProtocolError) as error:
+                    error.add_note(f"while connecting to {host}")
+                    raise
     except TimeoutError as error:
+        if not timer.expired():
+            raise  # the password function's own
         raise cannot_connect(
             host.host, host.port, TimeoutError(f"no answer within {options.timeout} seconds")
         ) from error
@@ -117,11 +125,12 @@ async def open_host(
 
 
 async def resolve_password(options: ConnectOptions) -> str | None:
-    password: object = options.password
-    if callable(password):
-        password = password()
-        if inspect.isawaitable(password):
-            password = await password
+    """The password, asked for where a function was given."""
+    if not callable(options.password):
+        return options.password
+    password = cast(object, options.password())
+    if inspect.isawaitable(password):
+        password = await password
     if password is not None and not isinstance(password, str):
         raise ClientConfigurationError(
             f"password: the function returned {type(password).__name__}, expected str"

@@ -11,12 +11,17 @@ from pgallop.transport.tls import TlsChannel
 class TransportStream(Stream, asyncio.Protocol):
     """A session's bytes through an asyncio transport."""
 
-    __slots__ = ("_paused", "_transport")
+    __slots__ = ("_paused", "_sock", "_transport")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, session: Session, tls: TlsChannel | None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        session: Session,
+        tls: TlsChannel | None,
+        sock: socket.socket,
     ) -> None:
         super().__init__(loop, session, tls)
+        self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._paused = False
 
@@ -29,7 +34,7 @@ class TransportStream(Stream, asyncio.Protocol):
         sock: socket.socket,
     ) -> "TransportStream":
         """Wrap a connected socket."""
-        stream = cls(loop, session, tls)
+        stream = cls(loop, session, tls, sock)
         await loop.create_connection(lambda: stream, sock=sock)
         return stream
 
@@ -61,9 +66,14 @@ class TransportStream(Stream, asyncio.Protocol):
             self._transport.write(data)
 
     def disconnect(self) -> None:
-        if self._transport is not None:
+        if self.loop.is_closed():
+            self._sock.close()  # the transport closes in a callback of the loop, and never will
+        elif self._transport is not None:
             self._transport.abort()
 
     def disown(self) -> None:
+        # As with SocketStream: the loop is the parent's too and is not told, our copy of the
+        # descriptor is closed. An open one would keep the session alive that the parent aborts.
         super().disown()
         self._transport = None
+        self._sock.close()

@@ -99,7 +99,10 @@ class Stream:
         except BaseException as error:
             self.lose(error)
             raise
-        if self.session.writer.pos and not self.scheduled:
+        if self.tls is not None and self.tls.ended:
+            # Not to be left to the end of the socket: who waits for our answer does not close it.
+            self.ended()
+        elif self.session.writer.pos and not self.scheduled:
             self.flush()
 
     def ended(self) -> None:

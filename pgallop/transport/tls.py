@@ -17,12 +17,13 @@ class TlsChannel:
     """The client's side of a TLS connection.
 
     `context`: the SSL context; `hostname`: the server's name for SNI and for the check of its
-    certificate, or None.
+    certificate, or None. `ended`: the server has announced that it says nothing more.
     """
 
-    __slots__ = ("_encrypted_in", "_encrypted_out", "_tls")
+    __slots__ = ("_encrypted_in", "_encrypted_out", "_tls", "ended")
 
     def __init__(self, context: ssl.SSLContext, hostname: str | None) -> None:
+        self.ended = False
         self._encrypted_in = ssl.MemoryBIO()
         self._encrypted_out = ssl.MemoryBIO()
         self._tls = context.wrap_bio(
@@ -59,15 +60,14 @@ class TlsChannel:
     def decrypt(self, data: bytes) -> bytes:
         """What the server said in the received bytes `data`; b"" while a record is incomplete."""
         self._encrypted_in.write(data)
-        parts = []
+        parts: list[bytes] = []
         while True:
             try:
                 part = self._tls.read(READ_SIZE)
             except ssl.SSLWantReadError:
                 break
-            except ssl.SSLZeroReturnError:
-                break  # close_notify: the end of the stream follows
-            if not part:
+            if not part:  # close_notify
+                self.ended = True
                 break
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -100,11 +100,12 @@ def notification_response(reader: Reader) -> tuple[int, str, str]:
 
 
 def parameter_description(reader: Reader) -> tuple[int, ...]:
-    """The type OIDs of a statement's parameters."""
-    count = reader.read_uint16()
-    if count * 4 != reader.end - reader.pos:
+    """The type OIDs of a statement's parameters, of which the server can have too many to count."""
+    announced = reader.read_uint16()
+    count = (reader.end - reader.pos) // 4
+    if count * 4 != reader.end - reader.pos or count & 0xFFFF != announced:
         raise ProtocolError(
-            f"ParameterDescription of {count} types in {reader.end - reader.pos} bytes"
+            f"ParameterDescription of {announced} types in {reader.end - reader.pos} bytes"
         )
     return tuple([reader.read_uint32() for _ in range(count)])
 

@@ -1,0 +1,74 @@
+"""What the tests on a real server share.
+
+Each `async def` test here runs on every event loop of `event_loops`, and may leave nothing behind:
+no task, socket or complaint in this process, no session on the server.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from event_loops import LOOPS, run_watched
+from live import Connect, Monitor
+
+import pgallop
+from pgallop.cli.server import EmbeddedServer
+
+SESSION_END_SECONDS = 3.0
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if inspect.iscoroutinefunction(metafunc.function):
+        metafunc.fixturenames.append("loop_factory")
+        metafunc.parametrize("loop_factory", LOOPS.values(), ids=LOOPS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    parameters = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in parameters}
+    run_watched(pyfuncitem.callspec.params["loop_factory"], pyfuncitem.obj(**arguments))
+    return True
+
+
+@pytest.fixture(scope="session")
+def monitor(server: EmbeddedServer) -> Iterator[Monitor]:
+    with psycopg.connect(server.dsn, autocommit=True, application_name="monitor") as connection:
+        yield Monitor(connection)
+
+
+@pytest.fixture(scope="session")
+def monitors(monitor: Monitor) -> list[Monitor]:
+    """One for each server that runs; who starts another one adds its own."""
+    return [monitor]
+
+
+@pytest.fixture(autouse=True)
+def no_session_left(monitors: list[Monitor]) -> Iterator[None]:
+    before = [monitor.sessions() for monitor in monitors]
+    yield
+    deadline = time.monotonic() + SESSION_END_SECONDS
+    for monitor, own in zip(monitors, before, strict=False):
+        while left := monitor.sessions() - own:
+            if time.monotonic() > deadline:
+                pytest.fail(f"sessions left on the server: {monitor.queries(left)}")
+            time.sleep(0.01)
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def any_dsn(request: pytest.FixtureRequest, dsn: str, unix_dsn: str) -> str:
+    """The tests' server, through each kind of socket."""
+    return dsn if request.param == "tcp" else unix_dsn
+
+
+@pytest.fixture
+def connect(dsn: str) -> Connect:
+    """Connect to the tests' server through TCP; without TLS, which it does not have."""
+    return functools.partial(pgallop.connect, dsn)
