@@ -12,7 +12,7 @@ from pgallop._sqlstate import *  # noqa: F403 (mypy does not see them through er
 from pgallop._version import __version__
 from pgallop.connecting import connect
 from pgallop.connection import Connection
-from pgallop.errors import *  # noqa: F403 (the errors are part of the vocabulary, under asyncpg's names)
+from pgallop.errors import *  # noqa: F403 (they belong to the vocabulary, under asyncpg's names)
 from pgallop.rows.record import Record
 from pgallop.transaction import Transaction
 from pgallop.wire import reader as _reader
@@ -30,5 +30,5 @@ __all__ = [
     "errors",
     "exceptions",
     "types",
-    *errors.__all__,
 ]
+__all__ += errors.__all__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

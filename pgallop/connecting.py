@@ -130,4 +130,12 @@ class ConnectCall(Coroutine[Any, Any, Connection]):
         if kind is None:
             await connection.close()
         else:
-            await connection._close_after_error()
+            await close_after_error(connection)
+
+
+async def close_after_error(connection: Connection) -> None:
+    """Close on the way out of an error, which is the one to see: politely, not for long."""
+    try:
+        await connection.close(timeout=connection.drain_timeout)
+    except TimeoutError:
+        return  # aborted, and so closed

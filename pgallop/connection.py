@@ -198,17 +198,11 @@ class Connection:
             self._stream.flush()
             self._stream.lose(InterfaceError("it was closed by close()"))
 
-    async def _close_after_error(self) -> None:
-        """Close on the way out of an error, which is the one to see: politely, not for long."""
-        try:
-            await self.close(timeout=self._options.drain_timeout)
-        except TimeoutError:
-            return  # aborted, and so closed
-
     def terminate(self) -> None:
         """Close the connection at once, without waiting and without a word to the server."""
         if not self._stream.closed:  # close() may be waiting
-            self._dispatch.check_loop()
+            if not self._loop.is_closed():
+                self._dispatch.check_loop()
             self._stream.lose(InterfaceError("it was closed by terminate()"))
 
     def is_closed(self) -> bool:
@@ -231,6 +225,11 @@ class Connection:
         warnings.warn(warning, ResourceWarning, stacklevel=2, source=self)
 
     # Facts
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds an abandoned statement may hold up the connection."""
+        return self._options.drain_timeout
 
     def is_in_transaction(self) -> bool:
         """Whether the server was in a transaction, failed or not, when it last answered."""

@@ -234,9 +234,9 @@ class Dispatch:
     def control(self, text: str) -> "asyncio.Future[str]":
         """Submit what begins or ends a transaction; it goes on if its caller is cancelled."""
         self.check_loop()
-        answer = self._loop.create_future()
+        answer: asyncio.Future[str] = self._loop.create_future()
         self._submit(SimpleQuery(answer, text))
-        answer.add_done_callback(asyncio.Future.exception)  # retrieved, whoever else does
+        answer.add_done_callback(lambda answer: answer.exception())  # retrieved, whoever else does
         return answer
 
     async def answer(self, answer: "asyncio.Future[str]") -> str:

@@ -28,10 +28,10 @@ class LoopWithoutReaders(asyncio.SelectorEventLoop):
     asyncio's own transports and `sock_*` methods do not go through these two.
     """
 
-    def add_reader(self, *args: Any) -> NoReturn:
+    def add_reader(self, *args: Any) -> NoReturn:  # type: ignore[override]
         raise NotImplementedError
 
-    def add_writer(self, *args: Any) -> NoReturn:
+    def add_writer(self, *args: Any) -> NoReturn:  # type: ignore[override]
         raise NotImplementedError
 
 

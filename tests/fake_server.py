@@ -1,10 +1,10 @@
 """A server on 127.0.0.1 that does what a test says, in the test's own event loop.
 
-    async def closes_at_once(client: Client) -> None:
-        pass
+async def closes_at_once(client: Client) -> None:
+    pass
 
-    async with FakeServer(closes_at_once) as server:
-        ...  # connect to server.host, server.port
+async with FakeServer(closes_at_once) as server:
+    ...  # connect to server.host, server.port
 """
 
 from __future__ import annotations

@@ -22,3 +22,7 @@ cdef class XmlCodec(StrCodec):
 
 cdef class CharCodec(Codec):
     cdef int byte(self, object value) except -1
+
+
+cdef class VoidCodec(Codec):
+    pass

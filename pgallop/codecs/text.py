@@ -122,10 +122,21 @@ class CharCodec(Codec):
         return CHARACTERS[reader.read_byte()]
 
 
+class VoidCodec(Codec):
+    """What a function without a result returns: None. `void` has no values to send."""
+
+    __slots__ = ()
+
+    def decode(self, reader: Reader, size: int) -> Any:
+        reader.take(size)
+        return None
+
+
 def register(registry: Registry) -> None:
     for name in TEXT_TYPES:
         registry.add(StrCodec(OIDS[name], name))
     registry.add(XmlCodec(OIDS["xml"], "xml"))
+    registry.add(VoidCodec(OIDS["void"], "void", "nothing"))
     registry.add(
         CharCodec(OIDS["char"], "char", 'str: one ASCII character, "" or an octal "\\377"')
     )

@@ -10,10 +10,11 @@ import functools
 import inspect
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import psycopg
 import pytest
-from event_loops import LOOPS, run_watched
+from event_loops import LOOPS, LoopFactory, run_watched
 from live import Connect, Monitor
 
 import pgallop
@@ -34,7 +35,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     parameters = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in parameters}
-    run_watched(pyfuncitem.callspec.params["loop_factory"], pyfuncitem.obj(**arguments))
+    factory = cast(LoopFactory, pyfuncitem.callspec.params["loop_factory"])
+    run_watched(factory, pyfuncitem.obj(**arguments))
     return True
 
 

@@ -13,6 +13,7 @@ import pytest
 import scripts
 from fake_server import Client, FakeServer
 from live import Connect, Monitor
+from psycopg import sql
 
 import pgallop
 from pgallop.cli.server import EmbeddedServer
@@ -21,7 +22,16 @@ PASSWORD = "open sesame"
 METHODS = {"plain": "password", "hashed": "md5", "salted": "scram-sha-256"}
 
 # Words whose SASLprep forms differ from themselves, or that need no preparation and look as if.
-ODD_PASSWORDS = ["päßwörd", "I\u00adX", "\u2168", "with  spaces ", "'\"\\", "密码", "x" * 200, "\U0001f511"]
+ODD_PASSWORDS = [
+    "päßwörd",
+    "I\u00adX",
+    "\u2168",
+    "with  spaces ",
+    "'\"\\",
+    "密码",
+    "x" * 200,
+    "\U0001f511",
+]
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +121,10 @@ async def test_odd_passwords(there: Connect, strict: EmbeddedServer, password: s
         for role in METHODS:
             encryption = "md5" if role == "hashed" else "scram-sha-256"
             admin.execute(f"SET password_encryption = '{encryption}'".encode())
-            literal = psycopg.sql.Literal(password)
-            admin.execute(psycopg.sql.SQL(f"ALTER ROLE {role} PASSWORD {{}}").format(literal))
+            literal = sql.Literal(password)
+            admin.execute(
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), literal)
+            )
         try:
             for role in METHODS:
                 await (await there(user=role, password=password)).close()
@@ -126,7 +138,9 @@ async def test_odd_passwords(there: Connect, strict: EmbeddedServer, password: s
 
 
 async def test_clear_text_stays_at_home(strict: EmbeddedServer) -> None:
-    connect = functools.partial(pgallop.connect, port=strict.port, user="plain", database="postgres")
+    connect = functools.partial(
+        pgallop.connect, port=strict.port, user="plain", database="postgres"
+    )
     with pytest.raises(pgallop.UnsupportedClientFeatureError, match="clear text") as caught:
         await connect(host="127.0.0.1", password=PASSWORD)
     assert "allow_cleartext_password" in str(caught.value)
@@ -192,9 +206,7 @@ async def test_function_that_returns_no_text(there: Connect, function: Callable[
 
 @pytest.mark.parametrize("bad", ["open\0sesame", "\ud800"])
 @pytest.mark.parametrize("role", METHODS)
-async def test_function_that_returns_the_unsendable(
-    there: Connect, role: str, bad: str
-) -> None:
+async def test_function_that_returns_the_unsendable(there: Connect, role: str, bad: str) -> None:
     with pytest.raises((pgallop.InterfaceError, pgallop.InvalidPasswordError)) as caught:
         await there(user=role, password=lambda: bad)
     assert bad not in "".join(traceback.format_exception(caught.value))

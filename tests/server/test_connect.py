@@ -156,7 +156,7 @@ async def test_settings_follow_the_server(connect: Connect) -> None:
         await conn.execute("SET TimeZone = 'Asia/Tokyo'")
         assert conn.get_settings()["TimeZone"] == "Asia/Tokyo"
         with pytest.raises(TypeError):
-            conn.get_settings()["TimeZone"] = "UTC"  # type: ignore[index]
+            conn.get_settings()["TimeZone"] = "UTC"  # type: ignore[operator]
 
 
 # What connect() returns

@@ -85,7 +85,7 @@ async def test_inside_a_function(connect: Connect) -> None:
 
 
 async def test_wrong_argument_behind_a_copy(connect: Connect) -> None:
-    """A statement that waits for the COPY to end is encoded late; its caller learns all the same."""
+    """A statement that waits for the COPY to end is encoded late; its caller learns."""
     async with connect() as conn:
         await conn.execute("CREATE TEMP TABLE t (i int)")
         await conn.fetchval("SELECT $1::int", 1)

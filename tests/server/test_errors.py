@@ -56,7 +56,10 @@ PHASES: dict[str, tuple[Phase, type[pgallop.PostgresError]]] = {
         pgallop.UniqueViolationError,
     ),
     "simple: syntax": (lambda c: c.execute("SELECT 1; SELEKT"), pgallop.PostgresSyntaxError),
-    "simple: the second": (lambda c: c.execute("SELECT 1; SELECT 1/0"), pgallop.DivisionByZeroError),
+    "simple: the second": (
+        lambda c: c.execute("SELECT 1; SELECT 1/0"),
+        pgallop.DivisionByZeroError,
+    ),
     "simple: the end": (
         lambda c: c.execute("INSERT INTO deferred VALUES (1)"),
         pgallop.UniqueViolationError,
@@ -173,7 +176,7 @@ async def test_notices_disturb_nothing(connect: Connect) -> None:
             conn.execute("DROP TABLE IF EXISTS no_such_table"),
             conn.fetchval("SELECT 2"),
         )
-        assert results == ["DO", 1, "DROP TABLE", 2]
+        assert list(results) == ["DO", 1, "DROP TABLE", 2]
 
 
 async def test_notifications_disturb_nothing(connect: Connect) -> None:

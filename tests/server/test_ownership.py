@@ -7,7 +7,6 @@ import contextvars
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from live import Connect, Monitor
@@ -28,9 +27,9 @@ def table(monitor: Monitor) -> None:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
     monkeypatch.setattr(ownership, "DEFAULT_PATIENCE", 0.3)
-    yield 0.3
+    return 0.3
 
 
 def entries(monitor: Monitor) -> list[int]:
@@ -134,11 +133,10 @@ async def test_blocks_of_children_are_savepoints(connect: Connect, monitor: Moni
             if n % 2:
                 raise MineError
 
-    async with connect() as conn:
-        async with conn.transaction():
-            results = await asyncio.gather(*[block(n) for n in range(10)], return_exceptions=True)
-            assert sum(isinstance(result, MineError) for result in results) == 5
-            assert entries(monitor) == []
+    async with connect() as conn, conn.transaction():
+        results = await asyncio.gather(*[block(n) for n in range(10)], return_exceptions=True)
+        assert sum(isinstance(result, MineError) for result in results) == 5
+        assert entries(monitor) == []
     assert entries(monitor) == [0, 2, 4, 6, 8]
 
 
@@ -294,9 +292,7 @@ async def test_nobody_starves(connect: Connect) -> None:
     assert turns["modest"] == 20
 
 
-async def test_stale_statement_waits_for_its_turn_again(
-    connect: Connect, monitor: Monitor
-) -> None:
+async def test_stale_statement_waits_for_its_turn_again(connect: Connect, monitor: Monitor) -> None:
     """A statement that has to be prepared again must not slip into a block begun meanwhile."""
     async with connect() as conn:
         await conn.execute(INSERT, 0, 0)
@@ -308,9 +304,7 @@ async def test_stale_statement_waits_for_its_turn_again(
                 await asyncio.sleep(0.05)
                 raise MineError
 
-        results = await asyncio.gather(
-            conn.execute(INSERT, 0, 1), block(), return_exceptions=True
-        )
+        results = await asyncio.gather(conn.execute(INSERT, 0, 1), block(), return_exceptions=True)
         assert isinstance(results[1], MineError)
         assert results[0] == "INSERT 0 1"
     assert entries(monitor) == [1]

@@ -128,7 +128,8 @@ async def test_as_many_columns_as_there_can_be(connect: Connect) -> None:
         assert row["c1663"] == 1663
         with pytest.raises(pgallop.TooManyColumnsError):
             await conn.fetch(f"SELECT {columns}, 0")
-        await conn.execute(f"CREATE TEMP TABLE wide ({', '.join(f'c{i} int' for i in range(1600))})")
+        definitions = ", ".join(f"c{i} int" for i in range(1600))
+        await conn.execute(f"CREATE TEMP TABLE wide ({definitions})")
         values = ", ".join(f"${i}" for i in range(1, 1601))
         await conn.execute(f"INSERT INTO wide VALUES ({values})", *range(1600))
         assert await conn.fetchrow("SELECT * FROM wide") == tuple(range(1600))

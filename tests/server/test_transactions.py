@@ -363,7 +363,7 @@ async def test_manual_begin_on_its_way(connect: Connect, monitor: Monitor, table
             await conn.execute("ROLLBACK")
             assert entries(monitor) == []
         else:
-            assert results == ["BEGIN", None]
+            assert list(results) == ["BEGIN", None]
             assert entries(monitor) == [1]
 
 
@@ -378,9 +378,7 @@ async def test_manual_end_inside_a_block(connect: Connect, monitor: Monitor, tab
     assert entries(monitor) == [1, 2]
 
 
-async def test_two_connections_in_one_task(
-    connect: Connect, monitor: Monitor, table: str
-) -> None:
+async def test_two_connections_in_one_task(connect: Connect, monitor: Monitor, table: str) -> None:
     async with connect() as one, connect() as two, one.transaction():
         await one.execute(INSERT, 1)
         await two.execute(INSERT, 2)

@@ -151,7 +151,7 @@ LYING = [speaks_http, speaks_nonsense, echoes]
 async def test_closes(handler: Handler, ssl: str) -> None:
     async with FakeServer(handler) as server:
         start = time.monotonic()
-        with pytest.raises(OSError, match="closed|TLS") as caught:
+        with pytest.raises(OSError, match=r"closed|TLS") as caught:
             await call(server, ssl=ssl)
         assert time.monotonic() - start < 2
         check(caught.value, '"127.0.0.1"', f"port {server.port}")
@@ -228,7 +228,7 @@ async def test_every_end_of_the_startup(ending: str) -> None:
 
     step = 1 if ending == "closes" else 17
     async with FakeServer(breaks_off) as server:
-        for sent in range(0, len(conversation), step):
+        for sent in range(0, len(conversation), step):  # noqa: B007 (the server reads it)
             with pytest.raises((ConnectionError, TimeoutError)) as caught:
                 await call(server, timeout=5 if ending == "closes" else 0.05)
             check(caught.value, f"port {server.port}")
@@ -405,7 +405,7 @@ async def test_a_host_that_lies_is_followed_by_the_next(server: EmbeddedServer) 
 
 
 async def test_a_refusal_is_final(server: EmbeddedServer) -> None:
-    """A wrong database on one host is a mistake of the program: as in libpq the next is not tried."""
+    """A wrong database is a mistake of the program: as in libpq the next host is not tried."""
     hosts, port = [server.host, server.host], server.port
     with pytest.raises(pgallop.InvalidCatalogNameError):
         await pgallop.connect(host=hosts, port=port, user="postgres", database="nowhere")

@@ -1,0 +1,283 @@
+"""Timeouts: the caller is free in time whatever the server does, and the connection goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from live import Connect, Monitor
+from proxy import DelayProxy
+
+import pgallop
+from pgallop import Connection
+from pgallop.cli.server import EmbeddedServer
+
+SLEEP = "SELECT pg_sleep(30)"
+SLEEP_WITH = "SELECT pg_sleep(30), $1::int"
+
+# Each verb, on a statement that takes half a minute.
+SLEEPERS: dict[str, Callable[..., Awaitable[Any]]] = {
+    "fetch": lambda conn, **options: conn.fetch(SLEEP, **options),
+    "fetchrow": lambda conn, **options: conn.fetchrow(SLEEP, **options),
+    "fetchval": lambda conn, **options: conn.fetchval(SLEEP, **options),
+    "execute": lambda conn, **options: conn.execute(SLEEP_WITH, 1, **options),
+    "script": lambda conn, **options: conn.execute(f"SELECT 1; {SLEEP}; SELECT 2", **options),
+}
+
+sleepers = pytest.mark.parametrize("verb", SLEEPERS)
+
+
+@contextlib.contextmanager
+def took(least: float, most: float) -> Iterator[None]:
+    """Check how long the block takes, in seconds; timers may be a little early."""
+    start = time.monotonic()
+    yield
+    elapsed = time.monotonic() - start
+    assert least - 0.02 <= elapsed <= most, f"took {elapsed:.3f} s"
+
+
+@contextlib.contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Stop this backend of the tests' server for the time of the block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def prepare_all(conn: Connection) -> None:
+    """Have the sleepers' statements in the cache, without running them."""
+    for query in (SLEEP, SLEEP_WITH):
+        with pytest.raises(pgallop.InterfaceError, match="expects"):
+            await conn.fetch(query, 1, 2, 3)
+
+
+@sleepers
+@pytest.mark.parametrize("prepared", [True, False])
+async def test_each_verb(connect: Connect, monitor: Monitor, verb: str, prepared: bool) -> None:
+    async with connect() as conn:
+        if prepared:
+            await prepare_all(conn)
+        for _ in range(2):
+            with pytest.raises(TimeoutError, match=r"0\.1 seconds"), took(0.1, 0.5):
+                await SLEEPERS[verb](conn, timeout=0.1)
+            # The statement is really over on the server, and not only for us.
+            with took(0, 1):
+                assert await conn.fetchval("SELECT 1") == 1
+            assert monitor.state(conn.get_server_pid()) == "idle"
+
+
+@sleepers
+async def test_command_timeout(connect: Connect, verb: str) -> None:
+    async with connect(command_timeout=0.1) as conn:
+        with pytest.raises(TimeoutError), took(0.1, 0.5):
+            await SLEEPERS[verb](conn)
+        assert await conn.fetchval("SELECT 1") == 1
+        # What the call says itself wins.
+        await conn.execute("SELECT pg_sleep(0.2)", timeout=5)
+        await conn.fetch("SELECT pg_sleep(0.2)", timeout=5)
+        with pytest.raises(TimeoutError), took(0.05, 0.09):
+            await SLEEPERS[verb](conn, timeout=0.05)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 1e-9])
+async def test_no_time_at_all(connect: Connect, timeout: float) -> None:
+    async with connect() as conn:
+        for _ in range(3):
+            for call in (conn.fetch, conn.fetchrow, conn.fetchval, conn.execute):
+                with pytest.raises(TimeoutError), took(0, 0.3):
+                    await call(SLEEP, timeout=timeout)
+            assert await conn.fetchval("SELECT 1") == 1
+
+
+async def test_timeout_is_an_ordinary_timeout_error(connect: Connect) -> None:
+    async with connect() as conn:
+        with pytest.raises(TimeoutError) as caught:
+            await conn.fetch(SLEEP, timeout=0.05)
+        assert type(caught.value) is TimeoutError
+        assert isinstance(caught.value, asyncio.TimeoutError)
+
+
+async def test_asyncio_timeouts_work_as_well(connect: Connect, monitor: Monitor) -> None:
+    async with connect() as conn:
+        with pytest.raises(TimeoutError), took(0.1, 0.5):
+            async with asyncio.timeout(0.1):
+                await conn.fetch(SLEEP)
+        with pytest.raises(TimeoutError), took(0.1, 0.5):
+            await asyncio.wait_for(conn.execute(SLEEP), 0.1)
+        with took(0, 1):
+            assert await conn.fetchval("SELECT 1") == 1
+        assert monitor.state(conn.get_server_pid()) == "idle"
+
+
+async def test_in_a_transaction(connect: Connect) -> None:
+    async with connect() as conn:
+        with pytest.raises(TimeoutError):
+            async with conn.transaction():
+                await conn.fetch(SLEEP, timeout=0.1)
+        assert not conn.is_in_transaction()
+        async with conn.transaction():
+            with pytest.raises(TimeoutError):
+                async with conn.transaction():
+                    await conn.fetch(SLEEP, timeout=0.1)
+            assert await conn.fetchval("SELECT 1") == 1
+
+
+async def test_waiting_to_be_prepared(connect: Connect, monitor: Monitor) -> None:
+    """Parse waits for locks: what nobody waits for any more must not hold up the others."""
+    async with connect() as conn, connect() as other:
+        await other.execute("DROP TABLE IF EXISTS locked; CREATE TABLE locked (i int)")
+        async with other.transaction():
+            await other.execute("LOCK TABLE locked")
+            with pytest.raises(TimeoutError), took(0.1, 0.5):
+                await conn.fetch("SELECT * FROM locked", timeout=0.1)
+            with took(0, 1):
+                assert await conn.fetchval("SELECT 1") == 1
+            # As long as one caller is there it goes on.
+            impatient = asyncio.create_task(conn.fetch("SELECT * FROM locked", timeout=0.1))
+            patient = asyncio.create_task(conn.fetch("SELECT * FROM locked"))
+            with pytest.raises(TimeoutError):
+                await impatient
+            await asyncio.sleep(0.1)
+            assert not patient.done()
+        assert await patient == []
+        assert await conn.fetch("SELECT * FROM locked") == []
+        await other.execute("DROP TABLE locked")
+
+
+async def test_the_first_of_several_is_impatient(connect: Connect) -> None:
+    """Who began to prepare a statement may leave; the others still get it."""
+    async with connect() as conn:
+        calls = [conn.fetchval("SELECT $1::int, 'new'", n) for n in range(5)]
+        tasks = [asyncio.create_task(call) for call in calls]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        assert await asyncio.gather(*tasks[1:]) == [1, 2, 3, 4]
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[0]
+
+
+@sleepers
+async def test_a_frozen_server(connect: Connect, verb: str) -> None:
+    """It answers neither the statement nor the cancellation; both have their own limits."""
+    async with connect(drain_timeout=0.4) as conn:
+        with frozen(conn.get_server_pid()):
+            with pytest.raises(TimeoutError), took(0.1, 0.35):
+                await SLEEPERS[verb](conn, timeout=0.1)
+            neighbour = asyncio.create_task(conn.fetchval("SELECT 1"))
+            with pytest.raises(pgallop.ConnectionDoesNotExistError, match=r"0\.4 seconds"):
+                async with asyncio.timeout(1.5):
+                    await neighbour
+            assert conn.is_closed()
+
+
+@sleepers
+async def test_a_frozen_server_and_statements_in_the_cache(connect: Connect, verb: str) -> None:
+    async with connect(drain_timeout=0.4) as conn:
+        await prepare_all(conn)
+        with frozen(conn.get_server_pid()):
+            with pytest.raises(TimeoutError), took(0.1, 0.35):
+                await SLEEPERS[verb](conn, timeout=0.1)
+            async with asyncio.timeout(1.5):
+                while not conn.is_closed():
+                    await asyncio.sleep(0.01)
+
+
+async def test_a_server_that_is_frozen_for_a_moment(connect: Connect) -> None:
+    async with connect(drain_timeout=5) as conn:
+        for query in ("SELECT 1", SLEEP):
+            with frozen(conn.get_server_pid()):
+                with pytest.raises(TimeoutError), took(0.1, 0.35):
+                    await conn.fetch(query, timeout=0.1)
+                waiting = asyncio.create_task(conn.fetchval("SELECT 2"))
+                await asyncio.sleep(0.1)
+            with took(0, 2):
+                assert await waiting == 2
+
+
+@sleepers
+async def test_a_frozen_network(server: EmbeddedServer, verb: str) -> None:
+    """Not even the cancel connection gets through."""
+    async with DelayProxy(server.host, server.port) as proxy:
+        conn = await pgallop.connect(
+            host=proxy.host, port=proxy.port, user="postgres", ssl="disable", drain_timeout=0.4
+        )
+        proxy.freeze()
+        with pytest.raises(TimeoutError), took(0.1, 0.35):
+            await SLEEPERS[verb](conn, timeout=0.1)
+        async with asyncio.timeout(1.5):
+            while not conn.is_closed():
+                await asyncio.sleep(0.01)
+        with pytest.raises(pgallop.InterfaceError, match="closed"):
+            await conn.fetch("SELECT 1")
+
+
+async def test_a_frozen_server_at_begin_and_commit(connect: Connect) -> None:
+    options = {"command_timeout": 0.1, "drain_timeout": 0.2}
+    async with connect(**options) as conn:
+        with frozen(conn.get_server_pid()):
+            with pytest.raises(TimeoutError), took(0.1, 0.35):
+                await conn.transaction().start()
+            async with asyncio.timeout(2):
+                while not conn.is_closed():
+                    await asyncio.sleep(0.01)
+    for ending in ("commit", "rollback"):
+        async with connect(**options) as conn:
+            tx = conn.transaction()
+            await tx.start()
+            with frozen(conn.get_server_pid()):
+                with pytest.raises(TimeoutError), took(0.1, 0.35):
+                    await getattr(tx, ending)()
+                async with asyncio.timeout(2):
+                    while not conn.is_closed():
+                        await asyncio.sleep(0.01)
+
+
+async def test_a_slow_statement_before_an_abandoned_transaction(connect: Connect) -> None:
+    """BEGIN that waits behind somebody else's statement is no reason to end that statement."""
+    async with connect(drain_timeout=0.1) as conn:
+        slow = asyncio.create_task(conn.execute("SELECT pg_sleep(0.8)"))
+        await asyncio.sleep(0.05)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(conn.transaction().start(), 0.05)
+        assert await slow == "SELECT 1"
+        async with conn.transaction():
+            assert await conn.fetchval("SELECT 1") == 1
+
+
+async def test_in_the_middle_of_a_result(connect: Connect) -> None:
+    query = "SELECT i, pg_sleep(0.001) FROM generate_series(1, 20000) AS i"
+    async with connect() as conn:
+        for _ in range(2):
+            with pytest.raises(TimeoutError), took(0.2, 0.7):
+                await conn.fetch(query, timeout=0.2)
+            with took(0, 1):
+                assert await conn.fetchval("SELECT 1") == 1
+
+
+async def test_timeouts_about_as_long_as_the_statements(connect: Connect) -> None:
+    """Answers, timers and cancellations meet in every order; each caller gets one true outcome."""
+    chance = random.Random(4)
+    outcomes = {"answer": 0, "timeout": 0}
+
+    async def one(n: int) -> None:
+        try:
+            seconds = 0.0001 + chance.random() * 0.01
+            assert await conn.fetchval("SELECT $1::int", n, timeout=seconds) == n
+            outcomes["answer"] += 1
+        except TimeoutError:
+            outcomes["timeout"] += 1
+
+    async with connect() as conn:
+        for n in range(400):
+            await asyncio.gather(*[one(m) for m in range(n, n + chance.randrange(1, 8))])
+        assert await conn.fetchval("SELECT 1") == 1
+        assert min(outcomes.values()) > 20, outcomes
