@@ -14,6 +14,7 @@ cdef class Session:
     cdef readonly object waiting
     cdef Request head
     cdef Request blocker
+    cdef bint held
     cdef readonly int status
     cdef readonly dict parameters
     cdef readonly object broken

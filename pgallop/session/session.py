@@ -5,6 +5,7 @@ request at the head; it leaves when it reports done, which is at its ReadyForQue
 notifications and parameter changes belong to nobody and bypass it.
 
     submit(request)  writes the request's messages into `writer`; whoever owns the socket sends them
+    hold(), release()  in between nothing new is written
     feed(data)       takes received bytes and completes requests
     lost(error)      the connection is gone: everybody still waiting is told
 """
@@ -39,10 +40,10 @@ class Session:
     """The conversation with one server.
 
     `requests`: sent or being sent, in the order of their answers; `waiting`: not yet written,
-    behind a request that has to be `alone`. `status`: the transaction status of the last
-    ReadyForQuery. `parameters`: what ParameterStatus reported. `broken`: why the conversation
-    ended, or None. `on_head` is called when the queue has run empty and when a discarded request
-    has become its head.
+    behind a request that has to be `alone`, or while `held`. `status`: the transaction status of
+    the last ReadyForQuery. `parameters`: what ParameterStatus reported. `broken`: why the
+    conversation ended, or None. `on_head` is called when the queue has run empty and when a
+    discarded request has become its head.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Session:
         "broken",
         "framing",
         "head",
+        "held",
         "last_error",
         "on_head",
         "on_notice",
@@ -67,6 +69,7 @@ class Session:
     waiting: deque[Request]
     head: Request | None
     blocker: Request | None
+    held: bool
     status: int
     parameters: dict[str, str]
     broken: BaseException | None
@@ -82,6 +85,7 @@ class Session:
         self.waiting = deque()
         self.head = None
         self.blocker = None
+        self.held = False
         self.status = IDLE
         self.parameters = {}
         self.broken = None
@@ -96,7 +100,7 @@ class Session:
             raise InterfaceError(
                 f"connection is closed: {self.broken}", safe_to_retry=True
             ) from self.broken
-        if self.blocker is not None or self.waiting:
+        if self.held or self.blocker is not None or self.waiting:
             self.waiting.append(request)
         else:
             self.enqueue(request)
@@ -190,9 +194,17 @@ class Session:
         if self.on_head is not None and (self.head is None or self.head.discarded):
             self.on_head()
 
+    def hold(self) -> None:
+        """Write nothing new until `release`; what is abandoned meanwhile is never written."""
+        self.held = True
+
+    def release(self) -> None:
+        self.held = False
+        self.write_waiting()
+
     def write_waiting(self) -> None:
-        """Write what waited for an `alone` request, up to the next such."""
-        while self.waiting and self.blocker is None:
+        """Write what had to wait, up to the next `alone` request."""
+        while self.waiting and self.blocker is None and not self.held:
             request = self.waiting.popleft()
             if request.discarded:
                 request.complete()

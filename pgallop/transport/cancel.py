@@ -11,6 +11,7 @@ Progress".
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from pgallop.errors import InterfaceError, ProtocolError
@@ -18,6 +19,9 @@ from pgallop.session.request import Request
 from pgallop.transport.connect import Link, connect_socket, start_tls
 from pgallop.wire import frontend
 from pgallop.wire.writer import Writer
+
+# How long to wait for the effect of one CancelRequest before the next.
+RETRY_SECONDS = 0.2
 
 
 class Canceller:
@@ -32,6 +36,8 @@ class Canceller:
         self._link = link
         self._drain_timeout = drain_timeout
         self._task: asyncio.Task[None] | None = None
+        self._blocked_since: float | None = None
+        self._poll: asyncio.TimerHandle | None = None
         self._idle: list[asyncio.Future[None]] = []
         self.on_closed: Callable[[], None] | None = None
         link.session.on_head = self._on_head
@@ -55,30 +61,55 @@ class Canceller:
         session, stream = self._link.session, self._link.stream
         if self._task is not None or stream.closed or not session.requests:
             return
-        if stream.blocked() or not all(request.discarded for request in session.requests):
+        if not all(request.discarded for request in session.requests):
             return
         stream.flush()
-        stream.hold()
+        if stream.blocked():
+            self._wait_until_sent()
+            return
+        self._blocked_since = None
+        session.hold()
         self._task = self._loop.create_task(
             self._drain(list(session.requests)), name="pgallop: cancel"
         )
 
+    def _wait_until_sent(self) -> None:
+        """Come back later: the server cannot cancel what it has only heard the beginning of."""
+        now = self._loop.time()
+        if self._blocked_since is None:
+            self._blocked_since = now
+        elif now - self._blocked_since >= self._drain_timeout:
+            self._abort(None)
+            return
+        if self._poll is not None:
+            self._poll.cancel()
+        self._poll = self._loop.call_later(min(RETRY_SECONDS, self._drain_timeout), self.consider)
+
     async def _drain(self, requests: list[Request]) -> None:
-        stream = self._link.stream
         try:
             async with asyncio.timeout(self._drain_timeout):
                 for request in requests:
                     if not request.finished:
-                        over = self._loop.create_future()
-                        request.waiter = over
-                        await send_cancel(self._loop, self._link)
-                        await over
-        except (OSError, InterfaceError, ProtocolError) as error:
-            self._task = None
+                        await self._stop(request)
+        except TimeoutError as error:
+            self._task = None  # not to be cancelled by the end of the connection
             self._abort(error)
         finally:
             self._task = None
-            stream.release()
+            self._link.session.release()
+            self._link.stream.flush()
+            self.consider()  # what was abandoned before it was released
+
+    async def _stop(self, request: Request) -> None:
+        """Cancel `request`, which is the head, and wait for its end."""
+        over = self._loop.create_future()
+        request.waiter = over
+        while not over.done():
+            # A signal that arrives before the statement has begun is lost, and a connection for it
+            # may be refused: try again.
+            with contextlib.suppress(OSError, InterfaceError, ProtocolError):
+                await send_cancel(self._loop, self._link)
+            await asyncio.wait([over], timeout=RETRY_SECONDS)
 
     def _abort(self, cause: Exception | None) -> None:
         loss = ConnectionAbortedError(
@@ -90,29 +121,31 @@ class Canceller:
     def expect(self, answer: "asyncio.Future[str]") -> None:
         """See that a request comes to its end which nobody awaits and which must not be cancelled.
 
-        `answer`: its waiter. Aborts the connection when it is still the head after one or two drain
-        timeouts.
+        `answer`: its waiter. The connection is aborted when the server takes more than the drain
+        timeout for this request, and at most twice that; the time before its turn does not count.
         """
         if not answer.done():
-            timer = self._loop.call_later(self._drain_timeout, self._overdue, answer)
+            is_head = self._link.session.requests[0].waiter is answer
+            timer = self._loop.call_later(self._drain_timeout, self._overdue, answer, is_head)
             answer.add_done_callback(lambda _: timer.cancel())
 
-    def _overdue(self, answer: "asyncio.Future[str]") -> None:
+    def _overdue(self, answer: "asyncio.Future[str]", was_head: bool) -> None:
         if answer.done() or self._link.stream.closed:
             return
-        if self._link.session.requests[0].waiter is answer:
+        if was_head:
             self._abort(None)
         else:
             self.expect(answer)
 
     async def settled(self) -> None:
         """Wait until every request is answered and no cancellation is under way."""
-        while self._link.session.requests:
+        while self._task is not None or self._link.session.requests:
+            if self._task is not None:
+                await asyncio.wait([self._task])
+                continue
             waiter = self._loop.create_future()
             self._idle.append(waiter)
             await waiter
-        if self._task is not None:
-            await asyncio.wait([self._task])
 
 
 async def send_cancel(loop: asyncio.AbstractEventLoop, link: Link) -> None:

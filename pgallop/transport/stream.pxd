@@ -8,7 +8,6 @@ cdef class Stream:
     cdef readonly object tls
     cdef readonly bint closed
     cdef readonly bint foreign
-    cdef bint held
     cdef bint scheduled
     cdef object __weakref__
 

@@ -21,18 +21,16 @@ if TYPE_CHECKING:
 class Stream:
     """What all transports of a session share.
 
-    `tls`: encrypts and decrypts, or None. While `held`, nothing new is sent (a cancellation is
-    under way that must not hit it). `closed`: nothing can be sent or received any more.
+    `tls`: encrypts and decrypts, or None. `closed`: nothing can be sent or received any more.
     """
 
-    __slots__ = ("__weakref__", "closed", "foreign", "held", "loop", "scheduled", "session", "tls")
+    __slots__ = ("__weakref__", "closed", "foreign", "loop", "scheduled", "session", "tls")
 
     session: Session
     loop: asyncio.AbstractEventLoop
     tls: "TlsChannel | None"
     closed: bool
     foreign: bool
-    held: bool
     scheduled: bool
 
     def __init__(
@@ -43,7 +41,6 @@ class Stream:
         self.tls = tls
         self.closed = False
         self.foreign = False
-        self.held = False
         self.scheduled = False
         living.add(self)
 
@@ -58,9 +55,9 @@ class Stream:
             self.loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Send all that the session has written, unless sending is held or blocked."""
+        """Send all that the session has written, unless earlier bytes still wait."""
         self.scheduled = False
-        if self.held or self.closed or self.blocked() or self.session.writer.pos == 0:
+        if self.closed or self.blocked() or self.session.writer.pos == 0:
             return
         data = self.session.writer.take()
         if self.tls is not None:
@@ -70,14 +67,6 @@ class Stream:
                 self.lose(error)
                 return
         self.transmit(data)
-
-    def hold(self) -> None:
-        """Send nothing new until `release`."""
-        self.held = True
-
-    def release(self) -> None:
-        self.held = False
-        self.flush()
 
     def received(self, data: bytes) -> None:
         """Feed received bytes to the session; whatever that raises ends the connection."""

@@ -215,3 +215,10 @@ def test_char_refuses_other_types(char: Codec, value: object) -> None:
 def test_char_of_another_size_breaks_the_protocol(char: Codec, data: bytes) -> None:
     with pytest.raises(ProtocolError):
         char.loads(data)
+
+
+def test_void_is_nothing(registry: Registry, oracle: Oracle) -> None:
+    codec = registry.get(OIDS["void"])
+    assert codec.loads(b"") is None
+    with pytest.raises(Unencodable):
+        codec.dumps("")

@@ -50,7 +50,7 @@ async def test_what_follows_at_once_is_not_hit(connect: Connect, monitor: Monito
                 conn.execute("SELECT pg_sleep(0.001)"),
                 conn.fetchval("SELECT 'new', $1::int", n),
             )
-            assert answers == [n, "SELECT 1", "new"]
+            assert list(answers) == [n, "SELECT 1", "new"]
 
 
 async def test_neighbours_keep_their_answers(connect: Connect, monitor: Monitor) -> None:
@@ -119,11 +119,13 @@ async def test_no_way_to_cancel(
         task = asyncio.create_task(conn.execute("SELECT pg_sleep(0.3)"))
         await begun(task, conn, monitor)
         task.cancel()
+        await asyncio.sleep(0)
         assert await conn.fetchval("SELECT 1") == 1
     async with connect(drain_timeout=0.2) as conn:
         task = asyncio.create_task(conn.execute(SLEEP))
         await begun(task, conn, monitor)
         task.cancel()
+        await asyncio.sleep(0)
         with pytest.raises(pgallop.ConnectionDoesNotExistError, match=r"0\.2 seconds"):
             await conn.fetchval("SELECT 1")
         assert conn.is_closed()
