@@ -7,6 +7,7 @@ no task, socket or complaint in this process, no session on the server.
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import time
 from collections.abc import Iterator
@@ -38,6 +39,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     factory = cast(LoopFactory, pyfuncitem.callspec.params["loop_factory"])
     run_watched(factory, pyfuncitem.obj(**arguments))
     return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """Spare the collector what was there before: the watch calls it after each test."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ async def test_stops_the_statement(connect: Connect, monitor: Monitor, query: st
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert time.monotonic() - start < 0.1
+            assert time.monotonic() - start < 1
             await monitor.until(conn.get_server_pid(), ["idle"], seconds=1)
             assert await conn.fetchval("SELECT 1") == 1
 

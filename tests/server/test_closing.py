@@ -165,8 +165,8 @@ async def test_close_of_an_idle_connection_to_a_frozen_server(connect: Connect) 
     conn = await connect()
     with frozen(conn.get_server_pid()):
         start = time.monotonic()
-        await conn.close(timeout=0.5)
-        assert time.monotonic() - start < 0.3
+        await conn.close(timeout=10)
+        assert time.monotonic() - start < 2
 
 
 async def test_close_while_the_cancel_connection_hangs(server: EmbeddedServer) -> None:

@@ -72,25 +72,23 @@ async def test_each_verb(connect: Connect, monitor: Monitor, verb: str, prepared
     async with connect() as conn:
         if prepared:
             await prepare_all(conn)
-        for _ in range(2):
-            with pytest.raises(TimeoutError, match=r"0\.1 seconds"), took(0.1, 0.5):
-                await SLEEPERS[verb](conn, timeout=0.1)
-            # The statement is really over on the server, and not only for us.
-            with took(0, 1):
-                assert await conn.fetchval("SELECT 1") == 1
-            assert monitor.state(conn.get_server_pid()) == "idle"
+        with pytest.raises(TimeoutError, match=r"0\.1 seconds"), took(0.1, 1.5):
+            await SLEEPERS[verb](conn, timeout=0.1)
+        # The statement is really over on the server, and not only for us.
+        with took(0, 1):
+            assert await conn.fetchval("SELECT 1") == 1
+        assert monitor.state(conn.get_server_pid()) == "idle"
 
 
 @sleepers
 async def test_command_timeout(connect: Connect, verb: str) -> None:
     async with connect(command_timeout=0.1) as conn:
-        with pytest.raises(TimeoutError), took(0.1, 0.5):
+        with pytest.raises(TimeoutError), took(0.1, 1.5):
             await SLEEPERS[verb](conn)
         assert await conn.fetchval("SELECT 1") == 1
         # What the call says itself wins.
-        await conn.execute("SELECT pg_sleep(0.2)", timeout=5)
-        await conn.fetch("SELECT pg_sleep(0.2)", timeout=5)
-        with pytest.raises(TimeoutError), took(0.05, 0.09):
+        await conn.execute("SELECT pg_sleep(0.15)", timeout=5)
+        with pytest.raises(TimeoutError, match=r"0\.05 seconds"), took(0.05, 1):
             await SLEEPERS[verb](conn, timeout=0.05)
 
 
@@ -114,10 +112,10 @@ async def test_timeout_is_an_ordinary_timeout_error(connect: Connect) -> None:
 
 async def test_asyncio_timeouts_work_as_well(connect: Connect, monitor: Monitor) -> None:
     async with connect() as conn:
-        with pytest.raises(TimeoutError), took(0.1, 0.5):
+        with pytest.raises(TimeoutError), took(0.1, 1.5):
             async with asyncio.timeout(0.1):
                 await conn.fetch(SLEEP)
-        with pytest.raises(TimeoutError), took(0.1, 0.5):
+        with pytest.raises(TimeoutError), took(0.1, 1.5):
             await asyncio.wait_for(conn.execute(SLEEP), 0.1)
         with took(0, 1):
             assert await conn.fetchval("SELECT 1") == 1
@@ -143,7 +141,7 @@ async def test_waiting_to_be_prepared(connect: Connect, monitor: Monitor) -> Non
         await other.execute("DROP TABLE IF EXISTS locked; CREATE TABLE locked (i int)")
         async with other.transaction():
             await other.execute("LOCK TABLE locked")
-            with pytest.raises(TimeoutError), took(0.1, 0.5):
+            with pytest.raises(TimeoutError), took(0.1, 1.5):
                 await conn.fetch("SELECT * FROM locked", timeout=0.1)
             with took(0, 1):
                 assert await conn.fetchval("SELECT 1") == 1
@@ -171,7 +169,7 @@ async def test_the_first_of_several_is_impatient(connect: Connect) -> None:
             await tasks[0]
 
 
-@sleepers
+@pytest.mark.parametrize("verb", ["fetch", "script"])
 async def test_a_frozen_server(connect: Connect, verb: str) -> None:
     """It answers neither the statement nor the cancellation; both have their own limits."""
     async with connect(drain_timeout=0.4) as conn:
@@ -187,7 +185,7 @@ async def test_a_frozen_server(connect: Connect, verb: str) -> None:
 
 @sleepers
 async def test_a_frozen_server_and_statements_in_the_cache(connect: Connect, verb: str) -> None:
-    async with connect(drain_timeout=0.4) as conn:
+    async with connect(drain_timeout=0.1) as conn:
         await prepare_all(conn)
         with frozen(conn.get_server_pid()):
             with pytest.raises(TimeoutError), took(0.1, 0.35):
@@ -209,7 +207,7 @@ async def test_a_server_that_is_frozen_for_a_moment(connect: Connect) -> None:
                 assert await waiting == 2
 
 
-@sleepers
+@pytest.mark.parametrize("verb", ["fetchval", "script"])
 async def test_a_frozen_network(server: EmbeddedServer, verb: str) -> None:
     """Not even the cancel connection gets through."""
     async with DelayProxy(server.host, server.port) as proxy:
