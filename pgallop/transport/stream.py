@@ -17,6 +17,9 @@ from pgallop.transport import syscalls
 if TYPE_CHECKING:
     from pgallop.transport.tls import TlsChannel
 
+# How often a socket is read before the event loop gets its turn again.
+READS_PER_EVENT = 4
+
 
 class Stream:
     """What all transports of a session share.
@@ -130,12 +133,13 @@ class Stream:
 class SocketStream(Stream):
     """A connected non-blocking socket, read and written by ourselves."""
 
-    __slots__ = ("backlog", "backlog_start", "fd", "sock")
+    __slots__ = ("backlog", "backlog_start", "fd", "sock", "tells_again")
 
     sock: socket.socket
     fd: int
     backlog: bytes
     backlog_start: int
+    tells_again: bool
 
     def __init__(
         self,
@@ -149,26 +153,34 @@ class SocketStream(Stream):
         self.fd = sock.fileno()
         self.backlog = b""
         self.backlog_start = 0
+        # libuv (uv__poll_io) stops to watch a socket at POLLERR, after one last event: what a reset
+        # connection has received and the reset itself must both be read then. asyncio's own loops
+        # tell of a readable socket as long as it is one.
+        self.tells_again = isinstance(loop, asyncio.SelectorEventLoop)
 
     def start(self) -> None:
         """Begin to read; raises NotImplementedError on loops without `add_reader`."""
         self.loop.add_reader(self.fd, self.on_readable)
 
     def on_readable(self) -> None:
-        # One reception an event: a long result must not keep the loop from its other work.
-        if self.closed:
-            return
-        try:
-            data = syscalls.receive(self.sock, self.fd)
-        except OSError as error:
-            self.lose(error)
-            return
-        if data is None:
-            return
-        if data:
+        # A few receptions an event: a long result must not keep the loop from its other work.
+        for _ in range(READS_PER_EVENT):
+            if self.closed:
+                return
+            try:
+                data = syscalls.receive(self.sock, self.fd)
+            except OSError as error:
+                self.lose(error)
+                return
+            if data is None:
+                return
+            if not data:
+                self.ended()
+                return
             self.received(data)
-        else:
-            self.ended()
+            if self.tells_again:
+                return
+        self.loop.call_soon(self.on_readable)
 
     def blocked(self) -> bool:
         return len(self.backlog) > 0

@@ -28,8 +28,8 @@ def table(monitor: Monitor) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
-    monkeypatch.setattr(ownership, "DEFAULT_PATIENCE", 0.3)
-    return 0.3
+    monkeypatch.setattr(ownership, "DEFAULT_PATIENCE", 0.15)
+    return 0.15
 
 
 def entries(monitor: Monitor) -> list[int]:

@@ -438,3 +438,32 @@ async def test_failures_leave_no_socket() -> None:
                 await call(server)
             await asyncio.sleep(0.01)
             assert len(open_sockets()) <= len(sockets) + 1  # the server's side may still close
+
+
+def speak_and_reset(listener: socket.socket) -> None:
+    """Serve one client in a thread: start up, wait for a Query, say a part of the answer, reset."""
+    client, _ = listener.accept()
+    with client:
+        client.recv(4096)
+        client.sendall(b"".join(STARTED))
+        client.recv(4096)
+        client.sendall(scripts.command_complete("SELECT 1"))
+        # SO_LINGER without a time: close() sends RST.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+async def test_the_last_words_and_a_reset_in_one_event() -> None:
+    """uvloop tells of both together, and never again."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        served = asyncio.create_task(asyncio.to_thread(speak_and_reset, listener))
+        conn = await pgallop.connect(
+            host="127.0.0.1", port=listener.getsockname()[1], user="me", ssl="disable"
+        )
+        call = asyncio.create_task(conn.execute("SELECT 1"))
+        await asyncio.sleep(0)  # the statement is sent
+        time.sleep(0.2)  # and the loop sees nothing until both are there
+        async with asyncio.timeout(5):
+            with pytest.raises(pgallop.ConnectionDoesNotExistError):
+                await call
+        assert conn.is_closed()
+        await served
