@@ -180,6 +180,7 @@ class SocketStream(Stream):
             self.received(data)
             if self.tells_again:
                 return
+            data = None  # what nobody holds any more can take the next reception
         self.loop.call_soon(self.on_readable)
 
     def blocked(self) -> bool:

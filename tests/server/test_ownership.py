@@ -232,12 +232,12 @@ async def test_the_wait_is_part_of_the_timeout(connect: Connect, prepared: bool)
 async def test_the_rest_of_the_timeout_is_for_the_statement(connect: Connect) -> None:
     async with connect() as conn:
         for verb in (conn.fetch, conn.execute):
-            task = asyncio.create_task(_hold(conn, 0.4))
-            await asyncio.sleep(0.05)
+            task = asyncio.create_task(_hold(conn, 0.2))
+            await asyncio.sleep(0.02)
             start = time.monotonic()
             with pytest.raises(TimeoutError):
-                await verb("SELECT pg_sleep(10)", timeout=0.6)
-            assert 0.5 <= time.monotonic() - start < 0.85
+                await verb("SELECT pg_sleep(10)", timeout=0.3)
+            assert 0.28 <= time.monotonic() - start < 0.45
             await task
 
 

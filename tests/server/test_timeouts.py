@@ -80,7 +80,7 @@ async def test_each_verb(connect: Connect, monitor: Monitor, verb: str, prepared
         assert monitor.state(conn.get_server_pid()) == "idle"
 
 
-@sleepers
+@pytest.mark.parametrize("verb", ["fetchrow", "execute", "script"])
 async def test_command_timeout(connect: Connect, verb: str) -> None:
     async with connect(command_timeout=0.1) as conn:
         with pytest.raises(TimeoutError), took(0.1, 1.5):

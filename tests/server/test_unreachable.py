@@ -176,8 +176,8 @@ async def test_stalls(handler: Handler, ssl: str) -> None:
     async with FakeServer(handler) as server:
         start = time.monotonic()
         with pytest.raises(TimeoutError) as caught:
-            await call(server, ssl=ssl, timeout=0.3)
-        assert 0.25 < time.monotonic() - start < 1.5
+            await call(server, ssl=ssl, timeout=0.15)
+        assert 0.12 < time.monotonic() - start < 1.5
         check(caught.value, '"127.0.0.1"', f"port {server.port}", "in time")
 
 
@@ -419,7 +419,7 @@ async def test_the_timeout_is_for_all_hosts() -> None:
                 host=[server.host] * 3,
                 port=server.port,
                 user="ada",
-                timeout=0.3,
+                timeout=0.15,
             )
         assert time.monotonic() - start < 1
         assert server.clients == 1
