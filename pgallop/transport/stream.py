@@ -235,6 +235,19 @@ class SocketStream(Stream):
         self.sock.close()
 
 
+def keep_freed_memory(size: int) -> None:
+    """Let the C library keep up to twice `size` bytes of freed memory for the next result.
+
+    glibc gives memory freed at the top of the heap back to the kernel beyond 128 KiB, and the next
+    result takes it again, a page fault for each 4 KiB. That limit becomes twice the largest block
+    ever freed (`man mallopt`, M_TRIM_THRESHOLD, and free() in malloc.c): free one.
+    """
+    block = bytes(size)
+    del block
+
+
+keep_freed_memory(1 << 20)
+
 living: "weakref.WeakSet[Stream]" = weakref.WeakSet()
 
 
