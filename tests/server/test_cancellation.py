@@ -235,4 +235,4 @@ async def test_nobody_else_is_hit_in_a_long_crowd(connect: Connect) -> None:
         async with asyncio.timeout(50):
             await asyncio.gather(*[crowd.live(80) for _ in range(50)])
         assert not conn.is_closed()
-    assert crowd.outcomes["cancelled"] > 2000 or crowd.outcomes.total() == 4000
+    assert crowd.outcomes["cancelled"] > 1500, crowd.outcomes

@@ -224,6 +224,28 @@ async def test_a_frozen_network(server: EmbeddedServer, verb: str) -> None:
             await conn.fetch("SELECT 1")
 
 
+async def test_a_frozen_server_in_the_middle_of_an_argument(connect: Connect) -> None:
+    """What it has not heard to the end it cannot cancel; the connection is given up in time."""
+    data = bytes(30_000_000)
+    query = "SELECT length($1::bytea)"
+    async with connect(drain_timeout=0.2) as conn:
+        await conn.fetchval(query, b"")
+        with frozen(conn.get_server_pid()):
+            with pytest.raises(TimeoutError), took(0.1, 0.6):
+                await conn.fetchval(query, data, timeout=0.1)
+            async with asyncio.timeout(2):
+                while not conn.is_closed():
+                    await asyncio.sleep(0.01)
+    async with connect(drain_timeout=5) as conn:
+        await conn.fetchval(query, b"")
+        with frozen(conn.get_server_pid(), goes_on=True):
+            with pytest.raises(TimeoutError), took(0.1, 0.6):
+                await conn.fetchval(query, data, timeout=0.1)
+            behind = asyncio.create_task(conn.fetchval(query, b"abc"))
+            await asyncio.sleep(0.1)
+        assert await behind == 3
+
+
 async def test_a_frozen_server_at_begin_and_commit(connect: Connect) -> None:
     options = {"command_timeout": 0.1, "drain_timeout": 0.2}
     async with connect(**options) as conn:

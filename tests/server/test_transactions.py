@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+import scripts
+from fake_server import Client, FakeServer
 from live import Connect, Monitor
 
 import pgallop
@@ -263,16 +265,33 @@ async def test_commit_that_fails(connect: Connect) -> None:
         assert await conn.fetchval("SELECT count(*) FROM t") == 1
 
 
-async def test_begin_that_fails(connect: Connect) -> None:
-    async with connect() as conn:
-        # The server has no such level: BEGIN fails, in the way it would for lack of memory.
-        await conn.execute("SET default_transaction_isolation = 'serializable'")
-        tx = conn.transaction()
-        tx._isolation = "broken"
-        with pytest.raises(KeyError):
-            await tx.start()
+async def test_begin_that_fails() -> None:
+    """Nothing is begun, nothing has to be ended, and the next BEGIN is a new one."""
+    heard: list[str] = []
+
+    async def refuses_once(client: Client) -> None:
+        await client.startup()
+        client.send(scripts.authentication(scripts.AUTHENTICATION_OK), scripts.ready_for_query("I"))
+        while True:
+            tag, body = await client.message()
+            if tag == "X":
+                return
+            heard.append(body.rstrip(b"\0").decode())
+            if len(heard) == 1:
+                client.send(scripts.error_response("25000", "not now"), scripts.ready_for_query())
+            else:
+                status = "T" if heard[-1] == "BEGIN" else "I"
+                client.send(scripts.command_complete(heard[-1]), scripts.ready_for_query(status))
+
+    async with FakeServer(refuses_once) as server:
+        conn = await pgallop.connect(host=server.host, port=server.port, user="ada", ssl="disable")
+        with pytest.raises(pgallop.InvalidTransactionStateError, match="not now"):
+            async with conn.transaction():
+                pytest.fail("the block must not be entered")
         async with conn.transaction():
-            assert await conn.fetchval("SELECT 1") == 1
+            assert conn.is_in_transaction()
+        await conn.close()
+    assert heard == ["BEGIN", "BEGIN", "COMMIT"]
 
 
 # Misuse
