@@ -13,7 +13,9 @@ from pgallop._version import __version__
 from pgallop.connecting import connect
 from pgallop.connection import Connection
 from pgallop.errors import *  # noqa: F403 (they belong to the vocabulary, under asyncpg's names)
+from pgallop.pipeline import Pipeline, PipelinedStatement
 from pgallop.rows.record import Record
+from pgallop.session.outcomes import Outcome
 from pgallop.transaction import Transaction
 from pgallop.wire import reader as _reader
 
@@ -22,6 +24,9 @@ __compiled__: bool = not (_reader.__file__ or "").endswith(".py")
 
 __all__ = [
     "Connection",
+    "Outcome",
+    "Pipeline",
+    "PipelinedStatement",
     "Record",
     "Transaction",
     "__compiled__",

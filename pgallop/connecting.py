@@ -30,6 +30,11 @@ def connect(
     max_message_size: int = 1 << 30,
     scram_max_iterations: int = 100_000,
     allow_cleartext_password: bool = False,
+    keepalives: bool | int | None = None,
+    keepalives_idle: int | None = None,
+    keepalives_interval: int | None = None,
+    keepalives_count: int | None = None,
+    tcp_user_timeout: int | None = None,
 ) -> "ConnectCall":
     """Connect to a PostgreSQL server.
 
@@ -54,6 +59,14 @@ def connect(
         max_message_size: bytes of the longest message accepted from the server.
         scram_max_iterations: the most rounds of key derivation the server may ask for.
         allow_cleartext_password: let the password travel as it is over an unencrypted network.
+        keepalives: over TCP, probe a silent server, so that a dead one is noticed: True (the
+            default) or False. With the defaults of the next three that takes at most two minutes.
+        keepalives_idle: seconds of silence before the first probe, 60 by default; 0 here and below
+            stands for the operating system's default.
+        keepalives_interval: seconds between probes, 10 by default.
+        keepalives_count: unanswered probes after which the connection is lost, 6 by default.
+        tcp_user_timeout: milliseconds that sent data may stay unacknowledged, the system's default
+            if not given; a server that dies with a statement on its way to it is noticed by this.
 
     Returns:
         Something to await, which gives a `Connection`, or to enter with `async with`, which closes

@@ -5,13 +5,17 @@ together and are answered in order.
 """
 
 import asyncio
+import functools
 import warnings
+import weakref
 from typing import Any
 
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.config.options import ConnectOptions
 from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError
+from pgallop.listeners import TerminationListener, TerminationListeners, call_termination_listeners
+from pgallop.pipeline import Pipeline
 from pgallop.rows.record import Record
 from pgallop.session.session import IDLE
 from pgallop.transaction import Transaction
@@ -37,6 +41,7 @@ class Connection:
         self._stream = link.stream
         self._loop = loop
         self._options = options
+        self._termination_listeners = TerminationListeners(loop)
         self._canceller = Canceller(loop, link, options.drain_timeout)
         self._dispatch = Dispatch(
             link,
@@ -48,6 +53,8 @@ class Connection:
         )
         self._closing = False
         self._server_version: ServerVersion | None = None
+        # Weakly: the event loop holds the stream, which must not hold a forgotten connection.
+        link.stream.on_lost = functools.partial(call_termination_listeners, weakref.ref(self))
 
     # Statements
 
@@ -171,6 +178,36 @@ class Connection:
         """
         return Transaction(self, self._dispatch, isolation, readonly, deferrable)
 
+    def pipeline(self, *, timeout: float | None = None) -> Pipeline:
+        """Several statements that are sent together at the end of an `async with` block.
+
+        They travel under one Sync, so that outside of a transaction they are one: an error in any
+        of them undoes all (but for what a COMMIT among them has stored). Nothing is sent before the
+        end of the block, and nothing at all if an exception leaves it. The statements are prepared
+        before the first of them runs; none may need what another one creates.
+
+        Args:
+            timeout: seconds from the end of the block until TimeoutError is raised.
+
+        Raises, at the end of the block:
+            PipelineError: something failed; its message and its `statements` tell which failed,
+                which were rolled back and which never ran, and its `__cause__` why.
+            DataError: an argument does not fit the type the server expects; nothing has run.
+            InterfaceError: wrong number of arguments, or the connection is closed or belongs to
+                another loop.
+
+        Example:
+            >>> async with conn.pipeline() as pipeline:
+            ...     pipeline.execute("UPDATE accounts SET balance = balance - 10 WHERE id = 1")
+            ...     pipeline.execute("UPDATE accounts SET balance = balance + 10 WHERE id = 2")
+            ...     total = pipeline.fetchval("SELECT sum(balance) FROM accounts")
+            >>> total.result()
+            100
+
+        Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Pipelining".
+        """
+        return Pipeline(self, self._dispatch, timeout)
+
     # Closing
 
     async def close(self, *, timeout: float | None = None) -> None:
@@ -209,6 +246,28 @@ class Connection:
         """Whether the connection is closed, by whichever side, or about to be."""
         return self._stream.closed or self._closing
 
+    def add_termination_listener(self, callback: TerminationListener) -> None:
+        """Have `callback` called when the connection is closed, by whichever side.
+
+        Args:
+            callback: a function or coroutine function of one argument, this connection, which is
+                closed by then. It is called once, by the event loop; what it raises goes to the
+                loop's exception handler. Added twice it is called once.
+
+        Raises:
+            InterfaceError: the connection is closed already, or `callback` cannot be called.
+
+        Example:
+            >>> conn.add_termination_listener(lambda conn: print("lost", conn))
+        """
+        if self.is_closed():
+            raise InterfaceError("connection is closed: nobody would call the listener")
+        self._termination_listeners.add(callback)
+
+    def remove_termination_listener(self, callback: TerminationListener) -> None:
+        """Forget a callback of `add_termination_listener`; one that is not known is ignored."""
+        self._termination_listeners.remove(callback)
+
     def __del__(self) -> None:
         stream = getattr(self, "_stream", None)
         if stream is None or stream.closed:
@@ -221,6 +280,7 @@ class Connection:
             stream.disconnect()  # whoever still waits there can no longer be told
         else:
             stream.lose(error)
+        self._termination_listeners.call(self)
         # At the end, because it raises where warnings are errors.
         warnings.warn(warning, ResourceWarning, stacklevel=2, source=self)
 

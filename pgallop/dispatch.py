@@ -6,6 +6,7 @@ the transaction of another context to end, or to be prepared first (`run`).
 
 import asyncio
 from asyncio import get_running_loop
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pgallop.codecs.registry import Registry
@@ -18,6 +19,7 @@ from pgallop.errors import (
 from pgallop.ownership import Ownership
 from pgallop.rows.record import Record
 from pgallop.session.execute import Execute
+from pgallop.session.pipeline import Pipeline
 from pgallop.session.prepare import Prepare
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE, Session
@@ -310,8 +312,99 @@ class Dispatch:
         """The caller has gone: read the answer for nobody, cancel it where that is safe."""
         if request.finished or request.discarded:
             return
-        request.discard()
-        self.canceller.consider()
+        self.canceller.abandon(request)
+
+    # A pipeline
+
+    async def pipeline(
+        self,
+        calls: Sequence[tuple[str, tuple[Any, ...], bool]],
+        timeout: float | None,
+        on_submit: Callable[[Pipeline], None],
+    ) -> None:
+        """Run several statements under one Sync, when it is this context's turn.
+
+        Args:
+            calls: of each statement its text, its arguments, whether the first row is enough.
+            timeout: seconds for all of it; the connection's `command_timeout` if None.
+            on_submit: is given the request before it is submitted, another one if it is run again;
+                until then nothing was sent but what prepares the statements.
+
+        Raises whatever kept the statements from running, or stopped them.
+        """
+        self.check_usable()
+        if timeout is None:
+            timeout = self._command_timeout
+        deadline = None if timeout is None else self._loop.time() + timeout
+        again = True
+        while True:
+            request = await self._submit_pipeline(calls, deadline, timeout, on_submit)
+            if deadline is not None:
+                self._arm(request, max(0.0, deadline - self._loop.time()), timeout)
+            try:
+                await request.waiter
+            except BaseException as error:
+                self._abandon(request)
+                if not self._was_stale(request, error) or not again:
+                    raise
+                again = False
+            else:
+                return
+
+    async def _submit_pipeline(
+        self,
+        calls: Sequence[tuple[str, tuple[Any, ...], bool]],
+        deadline: float | None,
+        timeout: float | None,
+        on_submit: Callable[[Pipeline], None],
+    ) -> Pipeline:
+        queries = list(dict.fromkeys(query for query, _, _ in calls))
+        for query in queries:
+            self._statements.pin(query)
+        try:
+            statements = await self._all_prepared(queries, deadline, timeout)
+            executes = [Execute(None, statements[query], args, one) for query, args, one in calls]
+            request = Pipeline(self._loop.create_future(), executes)
+            on_submit(request)
+            self._submit(request)
+            return request
+        finally:
+            for query in queries:
+                self._unpin(query)
+
+    async def _all_prepared(
+        self, queries: list[str], deadline: float | None, timeout: float | None
+    ) -> dict[str, Statement]:
+        """The statements of `queries`, when they are prepared and it is this context's turn."""
+        while True:
+            await self.ownership.my_turn(deadline, timeout)
+            self.check_unlost()
+            found = [self._statements.get(query) for query in queries]
+            statements = {each.query: each for each in found if each is not None}
+            missing = [query for query in queries if query not in statements]
+            if not missing:
+                return statements
+            # Another task may be at it already.
+            others = [self._preparing[query][1] for query in missing if query in self._preparing]
+            own = [self._prepare(query) for query in missing if query not in self._preparing]
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await asyncio.wait([*others, *own])
+            except TimeoutError:
+                raise timed_out(timeout) from None
+            for answer in own:
+                answer.result()
+            # What failed for another task is tried again here.
+
+    def _was_stale(self, request: Pipeline, error: BaseException) -> bool:
+        """Forget a statement that proved stale; whether that was before anything had run."""
+        if request.refusal is not error or not isinstance(error, STALE_STATEMENT):
+            return False
+        if request.answered == len(request.executes):
+            return False
+        self._statements.remove(request.executes[request.answered].statement.query)
+        # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
+        return request.answered == 0 and not request.bound and request.status == IDLE
 
 
 def plain_text(query: object) -> str:

@@ -55,6 +55,8 @@ from pgallop._sqlstate import *  # noqa: F403 (all belong to this module's vocab
 __all__ = [
     "CannotConnectError",
     "ClientConfigurationError",
+    "CollateralCancelError",
+    "CommitNotReplicated",
     "ConnectDeniedError",
     "ConnectRefusedError",
     "ConnectResetError",
@@ -66,6 +68,7 @@ __all__ = [
     "InternalClientError",
     "InvalidCachedStatementError",
     "OutdatedSchemaCacheError",
+    "PipelineError",
     "PostgresError",
     "PostgresLogMessage",
     "PostgresMessage",
@@ -77,8 +80,11 @@ __all__ = [
     "UnsupportedClientFeatureError",
     "UnsupportedServerFeatureError",
     "cannot_connect",
+    "collateral_cancel",
     "from_fields",
+    "not_replicated",
     "notice_from_fields",
+    "pipeline_error",
 ]
 __all__ += _sqlstate.__all__
 
@@ -185,6 +191,40 @@ class TransactionAborted(_sqlstate.InFailedSQLTransactionError):
     """
 
 
+class CollateralCancelError(_sqlstate.QueryCanceledError):
+    """The cancellation of another task's statement on this connection hit this one.
+
+    A CancelRequest names a connection and not a statement, so one that comes late stops whatever
+    runs by then. What is safe to repeat is run again without a word; this error is for the rest:
+    its transaction was rolled back, but a statement can have had effects that an error does not
+    undo (a procedure that commits, an advisory lock), so its outcome is not known. The server's
+    error is the `__cause__`. Statements that nobody's cancellation may hit need a connection of
+    their own.
+    """
+
+
+class CommitNotReplicated(PostgresError):
+    """The statement is committed on this server, and perhaps not on its synchronous standby.
+
+    Its wait for the standby was cancelled. The server then reports success and a warning, whose
+    fields this error has. It must not be run again: it would be done twice.
+
+    Source: PostgreSQL documentation, section "Synchronous Replication".
+    """
+
+
+class PipelineError(PostgresError):
+    """A pipeline has not done all that it was to do; the error that stopped it is the `__cause__`.
+
+    It has the fields of that error (`sqlstate`, `constraint_name`, ...), and is not of its class:
+    who catches UniqueViolationError around one statement means something else than a pipeline of
+    which some statements may be stored. `statements` are the pipeline's, in order, each with its
+    `outcome`. `safe_to_retry` is about the whole pipeline: never if any of it may be stored.
+    """
+
+    statements: tuple[Any, ...] = ()
+
+
 class CannotConnectError(_sqlstate.ClientCannotConnectError, OSError):
     """No connection to the server: its message says where to, the hint what to check.
 
@@ -245,6 +285,40 @@ def from_fields(fields: Mapping[str, str], query: str | None = None) -> Postgres
     set_fields(error, fields)
     if query is not None:
         error.query = query
+    return error
+
+
+def collateral_cancel(error: PostgresError) -> CollateralCancelError:
+    """Return the error for a statement that another one's cancellation has hit with `error`."""
+    collateral = CollateralCancelError(
+        "hit by the cancellation of another task's statement on this connection: its transaction "
+        "was rolled back, effects outside of it are not known",
+        hint="run it again if that can do no harm; statements that must not be hit need a "
+        "connection of their own",
+    )
+    for name, value in vars(error).items():
+        vars(collateral).setdefault(name, value)
+    collateral.__cause__ = error
+    return collateral
+
+
+def not_replicated(fields: Mapping[str, str]) -> CommitNotReplicated:
+    """Return the error for the warning (its fields) of a commit that no standby has confirmed."""
+    error = CommitNotReplicated(fields.get("M", ""))
+    set_fields(error, fields)
+    return error
+
+
+def pipeline_error(
+    message: str, cause: BaseException, statements: tuple[Any, ...], safe_to_retry: bool = False
+) -> PipelineError:
+    """Return the error for a pipeline that `cause` has stopped, with the cause's fields."""
+    error = PipelineError(message, safe_to_retry=safe_to_retry)
+    error.statements = statements
+    if isinstance(cause, ExplainedError):
+        for name, value in vars(cause).items():
+            vars(error).setdefault(name, value)
+    error.__cause__ = cause
     return error
 
 

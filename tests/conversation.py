@@ -129,6 +129,7 @@ class Conversation:
         self._cut = cut
         self._asynchronous = asynchronous
         self._trace = Trace(startup=False)
+        self._unread = b""
         self._log: list[str] = []
 
     def _on_notice(self, notice: PostgresMessage) -> None:
@@ -170,23 +171,35 @@ class Conversation:
     def simple(self, query: str) -> Answer:
         return self.submit(SimpleQuery(None, query))
 
+    def abandon(self, answer: Answer) -> None:
+        """Let the caller go, after all that was written has been sent."""
+        self.send()
+        assert not self.session.discard(answer.request) or answer.request in self.session.waiting
+
     # What travels
 
     def written_bytes(self) -> bytes:
         """What the session has written since it was last asked."""
-        data = self.session.writer.take()
+        data = self._unread + self.session.take()
+        self._unread = b""
         self._log += self._trace.feed("F", data)
         return data
 
     def written(self) -> list[str]:
         """The messages the session has written since it was last asked, in words."""
-        data = self.session.writer.take()
+        data = self._unread + self.session.take()
+        self._unread = b""
         lines = self._trace.feed("F", data)
         self._log += lines
         return lines
 
+    def send(self) -> None:
+        """Send what the session has written; it is in the next `written` all the same."""
+        self._unread += self.session.take()
+
     def server(self, *messages: bytes) -> None:
         """Let the server say `messages`; raises what `Session.feed` raises."""
+        self.send()
         self._trace.feed("B", b"".join(messages))
         if self._asynchronous:
             for each in messages:

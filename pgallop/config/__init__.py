@@ -3,6 +3,7 @@
 from pgallop.config.dsn import parse_dsn
 from pgallop.config.hosts import DEFAULT_PORT, SOCKET_DIRECTORIES, Host
 from pgallop.config.options import NOT_GIVEN, ConnectOptions, NotGiven, Password, SslMode, resolve
+from pgallop.config.tcp import TcpOptions
 
 __all__ = [
     "DEFAULT_PORT",
@@ -13,6 +14,7 @@ __all__ = [
     "NotGiven",
     "Password",
     "SslMode",
+    "TcpOptions",
     "parse_dsn",
     "resolve",
 ]

@@ -15,6 +15,7 @@ from pgallop.config.dsn import parse_dsn
 from pgallop.config.hosts import SOCKET_DIRECTORIES, Host, resolve_hosts
 from pgallop.config.parameters import PARAMETERS, SETTING_VARIABLES
 from pgallop.config.sources import Given, Sources
+from pgallop.config.tcp import TcpOptions, resolve_tcp
 from pgallop.errors import ClientConfigurationError, UnsupportedClientFeatureError
 
 __all__ = [
@@ -77,6 +78,7 @@ class ConnectOptions:
         max_message_size: bytes; a server message larger than this ends the connection.
         scram_max_iterations: key derivation rounds a server may ask for.
         allow_cleartext_password: send the password itself over TCP without TLS if the server asks.
+        tcp: keepalives and the like, for TCP only.
 
     Example:
         >>> options = resolve("postgresql://ada@db/shop", environ={}, default_user=lambda: "me")
@@ -97,6 +99,7 @@ class ConnectOptions:
     max_message_size: int = MAX_MESSAGE_SIZE
     scram_max_iterations: int = SCRAM_MAX_ITERATIONS
     allow_cleartext_password: bool = False
+    tcp: TcpOptions = field(default_factory=TcpOptions)
 
     def ssl_for(self, host: Host) -> SslMode | object:
         """Return `ssl`, or "disable" for a Unix socket: the server offers no TLS there.
@@ -124,15 +127,20 @@ def resolve(
     max_message_size: int = MAX_MESSAGE_SIZE,
     scram_max_iterations: int = SCRAM_MAX_ITERATIONS,
     allow_cleartext_password: bool = False,
+    keepalives: bool | int | None = None,
+    keepalives_idle: int | None = None,
+    keepalives_interval: int | None = None,
+    keepalives_count: int | None = None,
+    tcp_user_timeout: int | None = None,
     environ: Mapping[str, str],
     default_user: Callable[[], str],
     socket_directories: Sequence[str] = SOCKET_DIRECTORIES,
 ) -> ConnectOptions:
     """Merge connect()'s arguments, the DSN and the environment, the strongest first.
 
-    Args: those of `ConnectOptions`; `host` and `port` as in `resolve_hosts`; `ssl=True` is
-        "verify", `ssl=False` "disable", a str one of libpq's modes. `default_user` is asked when
-        nobody named the role.
+    Args: those of `ConnectOptions` and `TcpOptions`; `host` and `port` as in `resolve_hosts`;
+        `ssl=True` is "verify", `ssl=False` "disable", a str one of libpq's modes. `default_user` is
+        asked when nobody named the role.
 
     Raises:
         ClientConfigurationError: a value is malformed.
@@ -160,6 +168,14 @@ def resolve(
         max_message_size=_count(Given("max_message_size", max_message_size), 1024),
         scram_max_iterations=_count(Given("scram_max_iterations", scram_max_iterations), 1),
         allow_cleartext_password=_flag(Given("allow_cleartext_password", allow_cleartext_password)),
+        tcp=resolve_tcp(
+            sources,
+            keepalives,
+            keepalives_idle,
+            keepalives_interval,
+            keepalives_count,
+            tcp_user_timeout,
+        ),
     )
 
 

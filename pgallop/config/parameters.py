@@ -92,12 +92,12 @@ PARAMETERS: Final[Mapping[str, Parameter]] = MappingProxyType(
         # the protocol: pgallop speaks 3.0, which every maximum allows
         "min_protocol_version": _missing("PGMINPROTOCOLVERSION", "3.0"),
         "max_protocol_version": _missing("PGMAXPROTOCOLVERSION", "3.0", "3.2", "latest"),
-        # the socket: 0 leaves it to the operating system
-        "keepalives": _missing(),
-        "keepalives_idle": _missing(None, "0"),
-        "keepalives_interval": _missing(None, "0"),
-        "keepalives_count": _missing(None, "0"),
-        "tcp_user_timeout": _missing(None, "0"),
+        # the socket
+        "keepalives": Parameter(),
+        "keepalives_idle": Parameter(),
+        "keepalives_interval": Parameter(),
+        "keepalives_count": Parameter(),
+        "tcp_user_timeout": Parameter(),
     }
 )
 

@@ -100,6 +100,8 @@ class Execute(Request):
         if tag == 68 and self.state == 1:  # DataRow in state "rows", the hot one
             self.on_row(reader)
             return False
+        if self.on_prologue(tag, reader):
+            return False
         successor = self.step(tag)
         if successor == DONE:
             return True

@@ -63,6 +63,8 @@ class Prepare(Request):
         frontend.sync(writer)
 
     def on_message(self, tag: int, reader: Reader) -> bool:
+        if self.on_prologue(tag, reader):
+            return False
         if self.step(tag) == DONE:
             return True
         if tag == 116:  # ParameterDescription

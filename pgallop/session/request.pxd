@@ -1,3 +1,5 @@
+from libc.stdint cimport int64_t
+
 from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
 
@@ -6,14 +8,21 @@ cdef class Request:
     cdef public object waiter
     cdef public object timer
     cdef public object error
+    cdef public object on_end
     cdef public bint discarded
+    cdef public bint exposed
     cdef readonly bint finished
     cdef readonly bint alone
+    cdef readonly bytes prologue
+    cdef int begin_replies
     cdef bytes reply
     cdef readonly int state
+    cdef readonly int64_t position
+    cdef readonly int status_before
     cdef readonly int status
     cdef bytes table
 
+    cdef bint on_prologue(self, int tag, Reader reader) except -1
     cdef object write(self, Writer writer)
     cdef bint on_message(self, int tag, Reader reader) except -1
     cdef int step(self, int tag) except -1

@@ -1,11 +1,16 @@
 """`Request`: one operation in a session's queue, from its messages to its ReadyForQuery."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from pgallop.errors import ProtocolError
 from pgallop.session.transitions import DONE, ILLEGAL
+from pgallop.wire import frontend
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
+
+
+PROLOGUE_REPLIES = b"12C"  # ParseComplete, BindComplete, CommandComplete
 
 
 class Waiter(Protocol):
@@ -22,18 +27,29 @@ class Request:
     `waiter` learns the result. A request whose caller has gone is `discarded`: its replies are
     still read, to the ReadyForQuery that ends them, and reported to nobody. An `alone` request has
     nothing written behind it until it is answered (COPY, where the server would read it as data).
-    What `on_message` leaves in `reply` is sent at once. `status` is the transaction status it ended
-    in.
+    What `on_message` leaves in `reply` is sent at once. `status_before` and `status` are the
+    transaction statuses it began and ended in.
+
+    `position`: where its messages begin in all that the session writes, -1 while not written; the
+    session knows from it what was sent. `exposed`: a cancellation meant for another request may hit
+    it. `prologue`: the messages of a BEGIN that travels in front of its own, under the same Sync,
+    of which `begin_replies` replies are due. `on_end` is called when it is answered, dropped or lost.
     """
 
     __slots__ = (
         "alone",
+        "begin_replies",
         "discarded",
         "error",
+        "exposed",
         "finished",
+        "on_end",
+        "position",
+        "prologue",
         "reply",
         "state",
         "status",
+        "status_before",
         "table",
         "timer",
         "waiter",
@@ -42,11 +58,16 @@ class Request:
     waiter: Any  # a Waiter, or None
     timer: Any
     error: BaseException | None
+    on_end: Callable[["Request"], None] | None
     discarded: bool
+    exposed: bool
     finished: bool
     alone: bool
+    prologue: bytes
+    begin_replies: int
     reply: bytes
     state: int
+    position: int
     table: bytes
 
     def __init__(self, table: bytes, waiter: Waiter | None) -> None:
@@ -54,12 +75,42 @@ class Request:
         self.waiter = waiter
         self.timer = None
         self.error = None
+        self.on_end = None
         self.discarded = False
+        self.exposed = False
         self.finished = False
         self.alone = False
+        self.prologue = b""
+        self.begin_replies = 0
         self.reply = b""
         self.state = 0
+        self.position = -1
+        self.status_before = 0
         self.status = 0
+
+    def carry(self, begin: str) -> None:
+        """Let `begin` travel in front of this request: if it fails, the server skips the rest."""
+        writer = Writer()
+        frontend.parse(writer, b"", begin, ())
+        frontend.bind_execute(writer, frontend.bind_head(b"", b"", ()), frontend.bind_tail(()), 0)
+        self.prologue = writer.take()
+        self.begin_replies = len(PROLOGUE_REPLIES)
+
+    def on_prologue(self, tag: int, reader: Reader) -> bool:
+        """Take a reply to the prologue; False if `tag` is the request's own to take."""
+        if self.begin_replies == 0:
+            return False
+        if tag == 69:  # ErrorResponse: the server skips the rest, as if it had failed itself
+            self.begin_replies = 0
+            return False
+        due = PROLOGUE_REPLIES[len(PROLOGUE_REPLIES) - self.begin_replies]
+        if tag != due:
+            raise ProtocolError(f"the server answered BEGIN by an illegal {bytes([tag])!r} message")
+        self.begin_replies -= 1
+        if tag == 67:  # CommandComplete
+            reader.read_cstring()
+        reader.expect_end()
+        return True
 
     def write(self, writer: Writer) -> None:
         """Write the request's messages; whatever it raises, nothing of them is sent."""
@@ -101,6 +152,8 @@ class Request:
         self.finished = True
         if self.timer is not None:
             self.timer.cancel()
+        if self.on_end is not None:
+            self.on_end(self)
         waiter = self.waiter
         self.waiter = None
         # A waiter that is done was cancelled in this very tick.

@@ -1,3 +1,5 @@
+from libc.stdint cimport int64_t
+
 cimport cython
 
 from pgallop.session.request cimport Request
@@ -15,7 +17,11 @@ cdef class Session:
     cdef Request head
     cdef Request blocker
     cdef bint held
+    cdef bint dropping
+    cdef readonly int64_t sent
+    cdef readonly Py_ssize_t wanted
     cdef readonly int status
+    cdef object failure
     cdef readonly dict parameters
     cdef readonly object broken
     cdef readonly object last_error
@@ -23,15 +29,23 @@ cdef class Session:
     cdef public object on_notification
     cdef public object on_head
 
+    @cython.locals(writer=Writer, mark=Py_ssize_t)
     cdef int enqueue(self, Request request) except -1
-    @cython.locals(head=Request, tag=int, reader=Reader)
+    cpdef bytes take(self)
+    cpdef bint discard(self, Request request) except -1
+    @cython.locals(request=Request, i=Py_ssize_t)
+    cdef int drop_unsent(self) except -1
     cpdef object feed(self, bytes data)
+    cdef int receive(self, bytes data) except -1
+    @cython.locals(framing=Framing, head=Request, tag=int, reader=Reader)
+    cdef bint pump(self, Py_ssize_t limit) except -1
     cdef int on_asynchronous(self, int tag, Reader reader) except -1
     cdef int on_unsolicited(self, int tag, Reader reader) except -1
     cdef int send_reply_of(self, Request request) except -1
     @cython.locals(head=Request)
     cdef int finish_head(self) except -1
+    cdef int judge(self, Request head) except -1
     @cython.locals(request=Request)
     cdef int write_waiting(self) except -1
-    @cython.locals(request=Request)
+    @cython.locals(head=Request, request=Request)
     cpdef object lost(self, object error)

@@ -4,10 +4,12 @@ One rule holds it together: requests are answered in order. What the server send
 request at the head; it leaves when it reports done, which is at its ReadyForQuery. Notices,
 notifications and parameter changes belong to nobody and bypass it.
 
-    submit(request)  writes the request's messages into `writer`; whoever owns the socket sends them
-    hold(), release()  in between nothing new is written
-    feed(data)       takes received bytes and completes requests
-    lost(error)      the connection is gone: everybody still waiting is told
+    submit(request)   writes the request's messages into the output; what exceeds it has to wait
+    take()            the output, for whoever owns the socket
+    receive(data), pump(limit)   takes received bytes, and completes requests a few messages at a time
+    discard(request)  its caller has gone; drops it if nothing of it was sent
+    expose()          a cancellation is about to be sent: nothing new is written until `release()`
+    lost(error)       the connection is gone: everybody still waiting is told
 """
 
 from collections import deque
@@ -16,9 +18,11 @@ from collections.abc import Callable
 from pgallop import errors
 from pgallop.errors import (
     ConnectionDoesNotExistError,
+    InFailedSQLTransactionError,
     InterfaceError,
     PostgresError,
     ProtocolError,
+    QueryCanceledError,
     UnsupportedClientFeatureError,
 )
 from pgallop.session.request import Request
@@ -31,6 +35,9 @@ IDLE = 73  # I, in ReadyForQuery
 IN_TRANSACTION = 84  # T
 IN_FAILED_TRANSACTION = 69  # E
 
+# So much output is made ahead of the socket; further requests wait unwritten, in order.
+HIGH_WATER = 262144
+
 # A server has a few dozen reported settings; extensions may add some.
 MAX_PARAMETERS = 1000
 MAX_PARAMETER_SIZE = 65536
@@ -39,16 +46,19 @@ MAX_PARAMETER_SIZE = 65536
 class Session:
     """The conversation with one server.
 
-    `requests`: sent or being sent, in the order of their answers; `waiting`: not yet written,
-    behind a request that has to be `alone`, or while `held`. `status`: the transaction status of
-    the last ReadyForQuery. `parameters`: what ParameterStatus reported. `broken`: why the
-    conversation ended, or None. `on_head` is called when the queue has run empty and when a
+    `requests`: written, in the order of their answers; `waiting`: not yet written, behind a request
+    that has to be `alone`, behind a full output, or while `held`. `sent`: how many bytes `take` has
+    handed over; `wanted`: how many of the requests somebody waits for. `status`: the transaction status of the last ReadyForQuery; `failure`: what made
+    the transaction fail that it is in. `parameters`: what ParameterStatus reported. `broken`: why
+    the conversation ended, or None. `on_head` is called when the queue has run empty and when a
     discarded request has become its head.
     """
 
     __slots__ = (
         "blocker",
         "broken",
+        "dropping",
+        "failure",
         "framing",
         "head",
         "held",
@@ -58,8 +68,10 @@ class Session:
         "on_notification",
         "parameters",
         "requests",
+        "sent",
         "status",
         "waiting",
+        "wanted",
         "writer",
     )
 
@@ -70,7 +82,11 @@ class Session:
     head: Request | None
     blocker: Request | None
     held: bool
+    dropping: bool
+    sent: int
+    wanted: int
     status: int
+    failure: BaseException | None
     parameters: dict[str, str]
     broken: BaseException | None
     last_error: PostgresError | None
@@ -86,7 +102,11 @@ class Session:
         self.head = None
         self.blocker = None
         self.held = False
+        self.dropping = False
+        self.sent = 0
+        self.wanted = 0
         self.status = IDLE
+        self.failure = None
         self.parameters = {}
         self.broken = None
         self.last_error = None
@@ -100,51 +120,127 @@ class Session:
             raise InterfaceError(
                 f"connection is closed: {self.broken}", safe_to_retry=True
             ) from self.broken
-        if self.held or self.blocker is not None or self.waiting:
+        if (
+            self.held
+            or self.blocker is not None
+            or self.waiting
+            or self.writer.pos >= HIGH_WATER
+        ):
             self.waiting.append(request)
         else:
             self.enqueue(request)
 
     def enqueue(self, request: Request) -> None:
-        mark = self.writer.pos
+        writer = self.writer
+        mark = writer.pos
         try:
-            request.write(self.writer)
+            if request.prologue:
+                writer.write_bytes(request.prologue)
+            request.write(writer)
         except BaseException:
-            self.writer.truncate(mark)
+            writer.truncate(mark)
             raise
+        request.position = self.sent + mark
         self.requests.append(request)
+        self.wanted += 1
         if self.head is None:
             self.head = request
         if request.alone:
             self.blocker = request
+
+    def take(self) -> bytes:
+        """What is to be sent now; writes on with what had to wait for room."""
+        if self.dropping:
+            self.drop_unsent()
+        data = self.writer.take()
+        self.sent += len(data)
+        self.write_waiting()
+        return data
+
+    def discard(self, request: Request) -> bool:
+        """Nobody waits for `request` any more; whether it is dropped because nothing was sent.
+
+        A request that was sent keeps its place: its replies are read for nobody.
+        """
+        request.discard()
+        if request.position < 0:
+            return True
+        self.wanted -= 1
+        if request.position < self.sent:
+            return False
+        self.dropping = True
+        return True
+
+    def drop_unsent(self) -> None:
+        """Take the discarded requests that were not sent out of the queue and the output."""
+        self.dropping = False
+        unsent = []
+        while self.requests and self.requests[-1].position >= self.sent:
+            unsent.append(self.requests.pop())
+        output = self.writer.take()
+        ends = [request.position - self.sent for request in unsent]
+        ends.insert(0, len(output))
+        dropped = []
+        for i in range(len(unsent) - 1, -1, -1):
+            request = unsent[i]
+            if request.discarded:
+                dropped.append(request)
+                continue
+            request.position = self.sent + self.writer.pos
+            self.writer.write_bytes(output[ends[i + 1] : ends[i]])
+            self.requests.append(request)
+        self.head = self.requests[0] if self.requests else None
+        for request in dropped:
+            if self.blocker is request:
+                self.blocker = None
+            request.complete()
+        if self.head is None and self.on_head is not None:
+            self.on_head()
 
     def feed(self, data: bytes) -> None:
         """Take received bytes; completes the requests whose answers they end.
 
         Raises ProtocolError when the server broke the protocol: the connection must be closed then.
         """
+        self.receive(data)
+        self.pump(0)
+
+    def receive(self, data: bytes) -> None:
+        """Take received bytes, for `pump`, when it has taken all that came before."""
+        self.framing.feed(data)
+
+    def pump(self, limit: int) -> bool:
+        """Walk up to `limit` received messages, 0 for all; whether more may be there."""
         framing = self.framing
-        framing.feed(data)
         reader = framing.reader
         while framing.next():
             tag = framing.tag
             if tag in b"NAS":
                 self.on_asynchronous(tag, reader)
-                continue
-            head = self.head
-            if head is None:
-                self.on_unsolicited(tag, reader)
-                continue
-            if tag == 90:  # ReadyForQuery
-                self.status = backend.ready_for_query(reader)
-            if head.on_message(tag, reader):
-                self.finish_head()
-            elif head.reply:
-                self.send_reply_of(head)
+            else:
+                head = self.head
+                if head is None:
+                    self.on_unsolicited(tag, reader)
+                else:
+                    if tag == 90:  # ReadyForQuery
+                        head.status_before = self.status
+                        self.status = backend.ready_for_query(reader)
+                    if head.on_message(tag, reader):
+                        self.finish_head()
+                    elif head.reply:
+                        self.send_reply_of(head)
+            limit -= 1
+            if limit == 0:
+                return True
+        return False
 
     def on_asynchronous(self, tag: int, reader: Reader) -> None:
         if tag == 78:  # NoticeResponse
             fields = backend.error_fields(reader)
+            # The wait for a synchronous standby was cancelled: a success that is none. Servers
+            # translate the text and not the routine (syncrep.c).
+            if fields.get("R") == "SyncRepWaitForLSN" and self.head is not None:
+                self.head.fail(errors.not_replicated(fields))
             if self.on_notice is not None:
                 self.on_notice(errors.notice_from_fields(fields))
         elif tag == 65:  # NotificationResponse
@@ -187,16 +283,38 @@ class Session:
         head = self.requests.popleft()
         self.head = self.requests[0] if self.requests else None
         head.status = self.status
+        if not head.discarded:
+            self.wanted -= 1
+        if head.error is not None:
+            self.judge(head)
         head.complete()
+        if self.failure is not None and self.status != IN_FAILED_TRANSACTION:
+            self.failure = None
         if self.blocker is head:
             self.blocker = None
             self.write_waiting()
         if self.on_head is not None and (self.head is None or self.head.discarded):
             self.on_head()
 
-    def hold(self) -> None:
-        """Write nothing new until `release`; what is abandoned meanwhile is never written."""
+    def judge(self, head: Request) -> None:
+        """See what the error of an answered request means in the company of the others."""
+        error = head.error
+        if head.exposed and isinstance(error, QueryCanceledError) and not head.discarded:
+            error = head.error = errors.collateral_cancel(error)
+        if self.status == IN_FAILED_TRANSACTION:
+            if self.failure is None:
+                self.failure = error
+            elif isinstance(error, InFailedSQLTransactionError) and error.__cause__ is None:
+                error.__cause__ = self.failure
+
+    def expose(self) -> None:
+        """A cancellation is about to be sent, which may hit any request that was written.
+
+        Nothing new is written until `release`; what is abandoned meanwhile is never written.
+        """
         self.held = True
+        for request in self.requests:
+            request.exposed = True
 
     def release(self) -> None:
         self.held = False
@@ -204,7 +322,12 @@ class Session:
 
     def write_waiting(self) -> None:
         """Write what had to wait, up to the next `alone` request."""
-        while self.waiting and self.blocker is None and not self.held:
+        while (
+            self.waiting
+            and self.blocker is None
+            and not self.held
+            and self.writer.pos < HIGH_WATER
+        ):
             request = self.waiting.popleft()
             if request.discarded:
                 request.complete()
@@ -227,20 +350,21 @@ class Session:
             return
         self.broken = error
         # The server's last word (FATAL: it is shutting down) went to the head and concerns all.
-        if self.head is not None and isinstance(self.head.error, PostgresError):
-            error = self.head.error
+        head = self.head
+        if head is not None and is_fatal(head.error):
+            error = head.error
+            head.error = None
         requests = [*self.requests, *self.waiting]
-        unwritten = set(self.waiting)
         self.requests.clear()
         self.waiting.clear()
+        self.wanted = 0
         self.head = None
         self.blocker = None
         for request in requests:
-            # The head may have been told why already (FATAL: the server is shutting down).
             if request.error is None:
                 loss = ConnectionDoesNotExistError(
                     f"connection was closed in the middle of operation: {error}",
-                    safe_to_retry=request in unwritten,
+                    safe_to_retry=request.position < 0 or request.position >= self.sent,
                 )
                 loss.__cause__ = error
                 request.fail(loss)
@@ -251,3 +375,11 @@ class Session:
     def disown(self, error: BaseException) -> None:
         """Refuse all use, and answer nobody: the tasks that wait are another process's."""
         self.broken = error
+
+
+def is_fatal(error: BaseException | None) -> bool:
+    """Whether this is the error with which the server ends the connection."""
+    if not isinstance(error, PostgresError):
+        return False
+    # Servers before 9.6 and some poolers tell the severity in their language only.
+    return (error.severity_en or error.severity) in ("FATAL", "PANIC")

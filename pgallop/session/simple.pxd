@@ -7,3 +7,4 @@ from pgallop.wire.writer cimport Writer
 cdef class SimpleQuery(Request):
     cdef readonly str query
     cdef str command
+    cdef str prefix

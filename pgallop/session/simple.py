@@ -24,19 +24,25 @@ TABLE = compile_table(SIMPLE)
 class SimpleQuery(Request):
     """Run the statements in `query`; the result is the last one's command tag."""
 
-    __slots__ = ("command", "query")
+    __slots__ = ("command", "prefix", "query")
 
     query: str
+    prefix: str
     command: str
 
     def __init__(self, waiter: Waiter | None, query: str) -> None:
         super().__init__(TABLE, waiter)
         self.query = query
         self.command = ""
+        self.prefix = ""
         self.alone = reads_copy_data(query)
 
     def write(self, writer: Writer) -> None:
-        frontend.query(writer, self.query)
+        frontend.query(writer, self.prefix + self.query)
+
+    def carry(self, begin: str) -> None:
+        """Begin in the same message: if that fails, or one of these has no syntax, none runs."""
+        self.prefix = f"{begin}; "
 
     def on_message(self, tag: int, reader: Reader) -> bool:
         if self.step(tag) == DONE:
@@ -44,7 +50,10 @@ class SimpleQuery(Request):
         if tag == 67:  # CommandComplete
             self.command = backend.command_complete(reader)
         elif tag == 69:  # ErrorResponse
-            self.fail(errors.from_fields(backend.error_fields(reader), self.query))
+            fields = backend.error_fields(reader)
+            if self.prefix and fields.get("P", "").isdecimal():
+                fields["P"] = str(max(1, int(fields["P"]) - len(self.prefix)))
+            self.fail(errors.from_fields(fields, self.query))
         elif tag == 71 or tag == 72:  # CopyInResponse, CopyOutResponse
             copy_refusal.refuse_copy(self, tag, extended=False)
         elif tag == 73 or tag == 99:  # EmptyQueryResponse, CopyDone

@@ -64,7 +64,8 @@ class Statement:
 
     def _whole(self, max_rows: int) -> bytes:
         writer = Writer()
-        frontend.bind_execute_sync(writer, self.head, self.tail, max_rows)
+        frontend.bind_execute(writer, self.head, self.tail, max_rows)
+        frontend.sync(writer)
         return writer.take()
 
 

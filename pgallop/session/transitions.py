@@ -46,6 +46,16 @@ EXECUTE = {
     "failed": {"Z": "done", "E": "failed"},
 }
 
+# Execute several times under one Sync. COPY is refused before it is sent, so that none may begin.
+PIPELINE = {
+    "bind": {"2": "rows", "E": "failed"},
+    "rows": {"D": "rows", "C": "bind", "I": "bind", "s": "bind", "E": "failed"},
+    "last bind": {"2": "last rows", "E": "failed"},
+    "last rows": {"D": "last rows", "C": "sync", "I": "sync", "s": "sync", "E": "failed"},
+    "sync": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+}
+
 SIMPLE = {
     "statement": {
         "T": "rows",

@@ -10,6 +10,7 @@ from typing import cast
 from pgallop.auth.scram import KeyParameters, derive_salted_password
 from pgallop.config.hosts import Host
 from pgallop.config.options import ConnectOptions
+from pgallop.config.tcp import TcpOptions
 from pgallop.errors import (
     CannotConnectError,
     ClientConfigurationError,
@@ -22,7 +23,9 @@ from pgallop.errors import (
 from pgallop.session.session import Session
 from pgallop.session.startup import Startup
 from pgallop.transport.fallback import TransportStream
+from pgallop.transport.refusal import read_refusal
 from pgallop.transport.stream import SocketStream, Stream
+from pgallop.transport.tcp import set_tcp_options
 from pgallop.transport.tls import TlsChannel, shake_hands, unverified_context
 from pgallop.wire import frontend
 from pgallop.wire.writer import Writer
@@ -33,7 +36,7 @@ class Link:
     """An authenticated session on its stream, and what it takes to reach the same server again.
 
     `address`: as for `socket.connect`; `context` and `hostname`: how its TLS was made, context None
-    without TLS; `pid` and `key`: what a CancelRequest has to show.
+    without TLS; `tcp`: its keepalives; `pid` and `key`: what a CancelRequest has to show.
     """
 
     session: Session
@@ -42,6 +45,7 @@ class Link:
     family: socket.AddressFamily
     address: object
     context: ssl.SSLContext | None
+    tcp: TcpOptions
     pid: int
     key: bytes
 
@@ -86,7 +90,7 @@ async def open_host(
 ) -> Link:
     """Connect to one host, encrypt as far as wanted, authenticate."""
     try:
-        sock, family, address = await open_socket(loop, host)
+        sock, family, address = await open_socket(loop, host, options.tcp)
     except OSError as error:
         raise cannot_connect(host.host, host.port, error) from error
     except UnicodeError as error:
@@ -119,6 +123,7 @@ async def open_host(
         family,
         address,
         None if tls is None else context,
+        options.tcp,
         startup.pid,
         startup.key,
     )
@@ -139,35 +144,34 @@ async def resolve_password(options: ConnectOptions) -> str | None:
 
 
 async def open_socket(
-    loop: asyncio.AbstractEventLoop, host: Host
+    loop: asyncio.AbstractEventLoop, host: Host, tcp: TcpOptions
 ) -> tuple[socket.socket, socket.AddressFamily, object]:
     """A connected non-blocking socket, its family and the address it is connected to."""
     if host.is_unix:
         path = host.socket_path
         address = "\0" + path[1:] if path.startswith("@") else path
-        sock = await connect_socket(loop, socket.AF_UNIX, address)
+        sock = await connect_socket(loop, socket.AF_UNIX, address, tcp)
         return sock, socket.AF_UNIX, address
     found = await loop.getaddrinfo(host.host, host.port, type=socket.SOCK_STREAM)
     failure: OSError | None = None
     for family, _, _, _, target in found:
         try:
-            sock = await connect_socket(loop, family, target)
+            sock = await connect_socket(loop, family, target, tcp)
         except OSError as error:
             failure = failure or error
             continue
-        # Small messages must not wait for the acknowledgement of earlier ones.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return sock, socket.AddressFamily(family), target
     raise failure or OSError(f"{host.host} has no address")
 
 
 async def connect_socket(
-    loop: asyncio.AbstractEventLoop, family: int, address: object
+    loop: asyncio.AbstractEventLoop, family: int, address: object, tcp: TcpOptions
 ) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
+        if family in (socket.AF_INET, socket.AF_INET6):
+            set_tcp_options(sock, tcp)
         await loop.sock_connect(sock, address)  # type: ignore[arg-type]
     except BaseException:
         sock.close()
@@ -215,6 +219,8 @@ async def start_tls(
         )
     if not answer:
         raise ConnectionResetError("the server closed when asked for TLS")
+    if answer == b"E":
+        raise await read_refusal(loop, sock)
     raise ProtocolError(f"the server answered {answer!r} when asked for TLS: is this PostgreSQL?")
 
 

@@ -44,6 +44,12 @@ class TransportStream(Stream, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received(bytes(data))
+        if self.busy and self._transport is not None:
+            self._transport.pause_reading()
+
+    def read_on(self) -> None:
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
         self.ended()

@@ -1,3 +1,5 @@
+cimport cython
+
 from pgallop.session.session cimport Session
 from pgallop.transport cimport syscalls
 
@@ -6,6 +8,8 @@ cdef class Stream:
     cdef readonly Session session
     cdef readonly object loop
     cdef readonly object tls
+    cdef public object on_lost
+    cdef readonly bint busy
     cdef readonly bint closed
     cdef readonly bint foreign
     cdef bint scheduled
@@ -14,6 +18,8 @@ cdef class Stream:
     cpdef object submitted(self)
     cpdef object flush(self)
     cpdef object received(self, bytes data)
+    @cython.locals(until=double, now=double)
+    cdef object walk(self)
     cpdef bint blocked(self)
     cpdef object transmit(self, bytes data)
 

@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pgallop.errors import InterfaceError
@@ -18,20 +19,39 @@ if TYPE_CHECKING:
     from pgallop.transport.tls import TlsChannel
 
 # How often a socket is read before the event loop gets its turn again.
-READS_PER_EVENT = 4
+READS_PER_EVENT = 2
+
+# What was received is walked for so long before the event loop gets its turn again, in seconds, and
+# so many messages between two looks at the clock.
+TURN_SECONDS = 0.003
+MESSAGES_PER_LOOK = 256
 
 
 class Stream:
     """What all transports of a session share.
 
     `tls`: encrypts and decrypts, or None. `closed`: nothing can be sent or received any more.
+    `busy`: what was received is still being walked, a turn of the event loop at a time. `on_lost`
+    is called once, when it is closed, by whichever side and after all requests have failed.
     """
 
-    __slots__ = ("__weakref__", "closed", "foreign", "loop", "scheduled", "session", "tls")
+    __slots__ = (
+        "__weakref__",
+        "busy",
+        "closed",
+        "foreign",
+        "loop",
+        "on_lost",
+        "scheduled",
+        "session",
+        "tls",
+    )
 
     session: Session
     loop: asyncio.AbstractEventLoop
     tls: "TlsChannel | None"
+    on_lost: Callable[[], None] | None
+    busy: bool
     closed: bool
     foreign: bool
     scheduled: bool
@@ -42,6 +62,8 @@ class Stream:
         self.loop = loop
         self.session = session
         self.tls = tls
+        self.on_lost = None
+        self.busy = False
         self.closed = False
         self.foreign = False
         self.scheduled = False
@@ -62,7 +84,7 @@ class Stream:
         self.scheduled = False
         if self.closed or self.blocked() or self.session.writer.pos == 0:
             return
-        data = self.session.writer.take()
+        data = self.session.take()
         if self.tls is not None:
             try:
                 data = self.tls.encrypt(data)
@@ -70,9 +92,17 @@ class Stream:
                 self.lose(error)
                 return
         self.transmit(data)
+        if self.session.writer.pos and not self.scheduled:
+            # What had to wait for room, in the next turn of the loop.
+            self.scheduled = True
+            self.loop.call_soon(self.flush)
 
     def received(self, data: bytes) -> None:
-        """Feed received bytes to the session; whatever that raises ends the connection."""
+        """Feed received bytes to the session; whatever that raises ends the connection.
+
+        May return before the session has seen all of them, and is then `busy`: a long result must
+        not keep the event loop from its other work.
+        """
         if self.tls is not None:
             try:
                 data = self.tls.decrypt(data)
@@ -82,8 +112,23 @@ class Stream:
                 return
             if answer:
                 self.transmit(answer)
+        self.session.receive(data)
+        self.walk()
+
+    def walk(self) -> None:
+        """Let the session walk what was received, as far as it gets in one turn of the loop."""
+        if self.closed:
+            return
+        until = -1.0
         try:
-            self.session.feed(data)
+            while self.session.pump(MESSAGES_PER_LOOK):
+                now = self.loop.time()
+                if until < 0:
+                    until = now + TURN_SECONDS
+                elif now >= until:
+                    self.busy = True
+                    self.loop.call_soon(self.go_on)
+                    return
         except Exception as error:
             self.session.blame(error)
             self.lose(error)
@@ -96,6 +141,16 @@ class Stream:
             self.ended()
         elif self.session.writer.pos and not self.scheduled:
             self.flush()
+
+    def go_on(self) -> None:
+        """Walk what an earlier turn has left, and then read on."""
+        self.busy = False
+        self.walk()
+        if not self.busy and not self.closed:
+            self.read_on()
+
+    def read_on(self) -> None:
+        """Read what came while the session was busy."""
 
     def ended(self) -> None:
         """The server has closed the connection."""
@@ -112,6 +167,8 @@ class Stream:
         living.discard(self)
         self.disconnect()
         self.session.lost(error)
+        if self.on_lost is not None:
+            self.on_lost()
 
     def blocked(self) -> bool:
         """Whether earlier bytes still wait for the kernel."""
@@ -165,7 +222,7 @@ class SocketStream(Stream):
     def on_readable(self) -> None:
         # A few receptions an event: a long result must not keep the loop from its other work.
         for _ in range(READS_PER_EVENT):
-            if self.closed:
+            if self.closed or self.busy:
                 return
             try:
                 data = syscalls.receive(self.sock, self.fd)
@@ -182,6 +239,10 @@ class SocketStream(Stream):
                 return
             data = None  # what nobody holds any more can take the next reception
         self.loop.call_soon(self.on_readable)
+
+    def read_on(self) -> None:
+        # What the loop has told of meanwhile was left unread, and libuv may not tell of it again.
+        self.on_readable()
 
     def blocked(self) -> bool:
         return len(self.backlog) > 0

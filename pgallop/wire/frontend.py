@@ -141,14 +141,13 @@ def bind_tail(formats: tuple[int, ...]) -> bytes:
     return writer.take()
 
 
-def bind_execute_sync(writer: Writer, head: bytes, tail: bytes, max_rows: int) -> None:
-    """The whole trip of a statement without arguments, on the unnamed portal."""
+def bind_execute(writer: Writer, head: bytes, tail: bytes, max_rows: int) -> None:
+    """Bind and Execute of a statement without arguments, on the unnamed portal."""
     start = writer.begin_message(66)  # B
     writer.write_bytes(head)
     writer.write_bytes(tail)
     writer.finish_message(start)
     execute(writer, b"", max_rows)
-    sync(writer)
 
 
 def execute(writer: Writer, portal: bytes, max_rows: int) -> None:

@@ -324,7 +324,8 @@ class Odd:
 ARGUMENTS = [
     *["host", "port", "user", "password", "database", "timeout", "command_timeout", "ssl"],
     *["server_settings", "drain_timeout", "statement_cache_size", "max_message_size"],
-    *["scram_max_iterations", "allow_cleartext_password"],
+    *["scram_max_iterations", "allow_cleartext_password", "keepalives", "keepalives_idle"],
+    *["keepalives_interval", "keepalives_count", "tcp_user_timeout"],
 ]
 VARIABLES = [each.variable for each in PARAMETERS.values() if each.variable]
 anything = st.one_of(

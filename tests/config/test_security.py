@@ -88,7 +88,7 @@ def test_at_least_these_are_refused() -> None:
     required = {
         *["sslcert", "sslkey", "sslrootcert", "channel_binding", "require_auth", "gssencmode"],
         *["target_session_attrs", "passfile", "service", "hostaddr", "krbsrvname", "replication"],
-        *["keepalives", "tcp_user_timeout", "load_balance_hosts", "sslnegotiation"],
+        *["load_balance_hosts", "sslnegotiation"],
     }
     assert required <= {keyword for keyword, _ in refusals()}
 

@@ -31,6 +31,7 @@ ASYNCIO: list[set[str]] = [
         "dispatch",
         "introspect",
         "listen",
+        "listeners",
         "ownership",
         "pipeline",
         "statement",

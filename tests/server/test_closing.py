@@ -304,7 +304,7 @@ async def test_those_who_wait_for_a_transaction_are_told(
 async def test_lost_inside_a_block(connect: Connect, monitor: Monitor) -> None:
     """The body's error is the one to see, and not the failing ROLLBACK's."""
     conn = await connect()
-    with pytest.raises(pgallop.AdminShutdownError):
+    with pytest.raises(pgallop.ConnectionDoesNotExistError, match="administrator"):
         async with conn.transaction(), conn.transaction():
             await asyncio.gather(
                 conn.execute("SELECT pg_sleep(30)"),

@@ -57,7 +57,7 @@ def test_copy_in_of_a_script(talk: Conversation) -> None:
 @at_every_split
 def test_copy_in_for_nobody(talk: Conversation) -> None:
     answer = talk.execute(FROM_STDIN)
-    answer.request.discard()
+    talk.abandon(answer)
     talk.written()
     talk.server(BIND_COMPLETE, copy_response("G"))
     assert talk.written_bytes() == COPY_FAIL + SYNC

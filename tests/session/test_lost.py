@@ -33,6 +33,7 @@ ANSWER = (BIND_COMPLETE, data_row(int4(1)), command_complete("SELECT 1"), ready_
 def test_at_every_place_of_an_answer(talk: Conversation, place: int) -> None:
     answers = [talk.execute(ONE), talk.execute(ONE), talk.simple("x"), talk.prepare("y")]
     cause = ConnectionResetError("gone")
+    talk.written()
     talk.server(*ANSWER[:place])
     talk.session.lost(cause)
     for answer in answers:
@@ -66,6 +67,7 @@ def test_what_was_answered_stays(talk: Conversation) -> None:
 def test_what_was_not_written_may_be_tried_again(talk: Conversation) -> None:
     copy = talk.execute(COPY)
     waiting = [talk.execute(ONE), talk.simple("x")]
+    talk.written()
     talk.session.lost(ConnectionResetError("gone"))
     assert not copy.error.safe_to_retry
     assert [answer.error.safe_to_retry for answer in waiting] == [True, True]
@@ -78,8 +80,10 @@ def test_the_server_said_why(talk: Conversation) -> None:
     talk.server(BIND_COMPLETE, error_response("57P01", "terminating connection", "FATAL"))
     assert not head.done()
     talk.session.lost(ConnectionResetError("gone"))
-    assert isinstance(head.error, AdminShutdownError)
-    assert isinstance(behind.error, ConnectionDoesNotExistError)
+    for answer in (head, behind):
+        assert isinstance(answer.error, ConnectionDoesNotExistError)
+        assert isinstance(answer.error.__cause__, AdminShutdownError)
+        assert "terminating connection" in str(answer.error)
 
 
 @at_every_split
@@ -103,7 +107,7 @@ def test_a_success_without_its_end(talk: Conversation) -> None:
 @at_every_split
 def test_a_caller_that_has_gone_is_told_nothing(talk: Conversation) -> None:
     gone, stays = talk.execute(ONE), talk.execute(ONE)
-    gone.request.discard()
+    talk.abandon(gone)
     talk.session.lost(ConnectionResetError("gone"))
     assert not gone.done()
     assert gone.request.finished

@@ -159,7 +159,7 @@ def test_a_thousand() -> None:
 def test_a_caller_goes(talk: Conversation, gone: int) -> None:
     """The answer is read to its end, and what follows is not shifted."""
     answers = [talk.execute(ONE, n) for n in range(3)]
-    answers[gone].request.discard()
+    talk.abandon(answers[gone])
     talk.server(*row(0), *row(1), *row(2))
     left = answers.pop(gone)
     assert not left.done()
@@ -173,7 +173,7 @@ def test_a_caller_goes(talk: Conversation, gone: int) -> None:
 def test_a_caller_goes_in_the_middle_of_the_rows(talk: Conversation) -> None:
     gone, stays = talk.execute(ONE, 1), talk.execute(ONE, 2)
     talk.server(BIND_COMPLETE, data_row(int4(1)))
-    gone.request.discard()
+    talk.abandon(gone)
     talk.server(data_row(int4(2)), command_complete("SELECT 2"), ready_for_query(), *row(2))
     assert not gone.done()
     assert numbers(stays) == [2]
@@ -182,7 +182,7 @@ def test_a_caller_goes_in_the_middle_of_the_rows(talk: Conversation) -> None:
 @at_every_split
 def test_rows_for_nobody_are_not_decoded(talk: Conversation) -> None:
     gone = talk.execute(ONE, 1)
-    gone.request.discard()
+    talk.abandon(gone)
     talk.server(BIND_COMPLETE, message("D", int2(99)), command_complete("SELECT 1"))
     talk.server(ready_for_query())
     assert gone.request.finished
@@ -190,7 +190,7 @@ def test_rows_for_nobody_are_not_decoded(talk: Conversation) -> None:
 
 @at_every_split
 def test_the_protocol_holds_for_a_discarded_request(talk: Conversation) -> None:
-    talk.execute(ONE, 1).request.discard()
+    talk.abandon(talk.execute(ONE, 1))
     with pytest.raises(ProtocolError, match="illegal b'1' message"):
         talk.server(BIND_COMPLETE, PARSE_COMPLETE)
 
@@ -198,7 +198,7 @@ def test_the_protocol_holds_for_a_discarded_request(talk: Conversation) -> None:
 @at_every_split
 def test_an_error_for_nobody(talk: Conversation) -> None:
     gone, stays = talk.execute(ONE, 1), talk.execute(ONE, 2)
-    gone.request.discard()
+    talk.abandon(gone)
     talk.server(error_response("57014", "canceling statement"), ready_for_query(), *row(2))
     assert not gone.done()
     assert numbers(stays) == [2]
@@ -210,7 +210,7 @@ def test_somebody_waits_for_the_end_of_a_discarded_request(
     talk: Conversation, error: tuple[bytes, ...]
 ) -> None:
     gone = talk.execute(ONE, 1)
-    gone.request.discard()
+    talk.abandon(gone)
     over = gone.request.waiter = Answer()
     talk.server(*(error or row(1)[:-1]), ready_for_query())
     assert over.result is None
@@ -235,7 +235,7 @@ def test_timers_end_with_their_request(talk: Conversation) -> None:
         timers.append(answer.request.timer)
     talk.server(*row(0))
     assert [timer.cancelled for timer in timers] == [1, 0, 0]
-    gone.request.discard()
+    talk.abandon(gone)
     assert [timer.cancelled > 0 for timer in timers] == [True, True, False]
     talk.session.lost(ConnectionResetError())
     assert [timer.cancelled > 0 for timer in timers] == [True, True, True]
@@ -300,7 +300,7 @@ def test_a_caller_goes_before_its_turn(talk: Conversation) -> None:
     talk.execute(COPY)
     first, second = talk.execute(ONE, 1), talk.execute(ONE, 2)
     talk.written()
-    first.request.discard()
+    talk.abandon(first)
     talk.server(BIND_COMPLETE, command_complete("COPY 0"), ready_for_query())
     assert binds(talk.written()) == ["s1"]  # the second's
     assert first.request.finished

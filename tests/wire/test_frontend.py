@@ -76,11 +76,11 @@ MESSAGES: dict[str, tuple[Write, bytes]] = {
         lambda w: frontend.execute(w, b"p", 2**31 - 1),
         b"E\0\0\0\x0ap\0\x7f\xff\xff\xff",
     ),
-    "Bind, Execute, Sync": (
-        lambda w: frontend.bind_execute_sync(
+    "Bind, Execute": (
+        lambda w: frontend.bind_execute(
             w, frontend.bind_head(b"", b"s1", ()), frontend.bind_tail((1, 1)), 1
         ),
-        b"B\0\0\0\x10\0s1\0\0\0\0\0\0\1\0\1E\0\0\0\x09\0\0\0\0\1S\0\0\0\4",
+        b"B\0\0\0\x10\0s1\0\0\0\0\0\0\1\0\1E\0\0\0\x09\0\0\0\0\1",
     ),
     "Flush": (frontend.flush, b"H\0\0\0\4"),
     "Sync": (frontend.sync, b"S\0\0\0\4"),

@@ -1,0 +1,122 @@
+"""Bind and Execute of several prepared statements, and one Sync.
+
+Writes:  (Bind  Execute)+  Sync
+Reads:   (BindComplete  DataRow*  (CommandComplete | PortalSuspended | EmptyQueryResponse))+
+         ReadyForQuery
+
+After an ErrorResponse the server skips what is left, up to the Sync.
+
+Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Pipelining".
+"""
+
+from pgallop import errors
+from pgallop.errors import DataError, InterfaceError, PostgresError
+from pgallop.rows.record import Record
+from pgallop.session.execute import Execute
+from pgallop.session.request import Request, Waiter
+from pgallop.session.transitions import DONE, PIPELINE, compile_table
+from pgallop.wire import backend, frontend
+from pgallop.wire.reader import Reader
+from pgallop.wire.writer import Writer
+
+TABLE = compile_table(PIPELINE)
+
+# The states of the last statement, behind which nothing but ReadyForQuery may come.
+LAST_BIND = 2
+
+SYNC_SIZE = 5
+
+
+class Pipeline(Request):
+    """Run `executes`, which are never submitted themselves, under one Sync.
+
+    `answered`: how many have reported success; `bound`: whether the next one has begun to run;
+    `refusal`: the server's error, which concerns that one, or the Sync when all were answered;
+    `culprit`: the number of one whose arguments cannot be encoded, or -1. `begun`: False if the
+    BEGIN that travelled in front was refused.
+    """
+
+    __slots__ = ("answered", "begun", "bound", "culprit", "executes", "refusal")
+
+    executes: list[Execute]
+    answered: int
+    begun: bool
+    bound: bool
+    culprit: int
+    refusal: PostgresError | None
+
+    def __init__(self, waiter: Waiter | None, executes: list[Execute]) -> None:
+        super().__init__(TABLE, waiter)
+        self.executes = executes
+        self.answered = 0
+        self.begun = True
+        self.bound = False
+        self.culprit = -1
+        self.refusal = None
+        self.state = LAST_BIND if len(executes) == 1 else 0
+
+    def write(self, writer: Writer) -> None:
+        for i in range(len(self.executes)):
+            execute = self.executes[i]
+            try:
+                execute.write(writer)
+            except (DataError, InterfaceError) as error:
+                self.culprit = i
+                raise named(error, i, len(self.executes)) from error
+            writer.truncate(writer.pos - SYNC_SIZE)
+        frontend.sync(writer)
+
+    def on_message(self, tag: int, reader: Reader) -> bool:
+        if tag == 68 and (self.state == 1 or self.state == 3):  # DataRow in a state "rows"
+            if not self.discarded:
+                execute = self.executes[self.answered]
+                execute.on_row(reader)
+            return False
+        if tag == 69 and self.begin_replies:  # ErrorResponse
+            self.begun = False
+        if self.on_prologue(tag, reader):
+            return False
+        successor = self.step(tag)
+        if successor == DONE:
+            return True
+        if tag == 69:  # ErrorResponse
+            self.refuse(errors.from_fields(backend.error_fields(reader), self.query()))
+        elif tag == 50:  # BindComplete
+            reader.expect_end()
+            self.bound = True
+        else:  # CommandComplete, EmptyQueryResponse, PortalSuspended
+            self.on_end_of_statement(tag, reader)
+        return False
+
+    def on_end_of_statement(self, tag: int, reader: Reader) -> None:
+        execute = self.executes[self.answered]
+        if tag == 67:  # CommandComplete
+            execute.command = reader.read_cstring()
+        reader.expect_end()
+        self.answered += 1
+        self.bound = False
+        if self.answered == len(self.executes) - 1:
+            self.state = LAST_BIND
+
+    def query(self) -> str | None:
+        """The statement whose turn it is."""
+        if self.answered == len(self.executes) or not self.begun:
+            return None
+        return self.executes[self.answered].statement.query
+
+    def refuse(self, error: PostgresError) -> None:
+        """The server has refused to go on; of several reasons the first is the one reported."""
+        if self.refusal is None:
+            self.refusal = error
+        self.fail(error)
+
+    def answers(self) -> list[tuple[list[Record], bytes, BaseException | None]]:
+        """Of each statement that reported success: rows, command tag, why they cannot be read."""
+        return [(each.rows, each.command, each.error) for each in self.executes[: self.answered]]
+
+
+def named(error: DataError | InterfaceError, i: int, count: int) -> DataError | InterfaceError:
+    """The error of one statement's arguments, saying which statement."""
+    kind = DataError if isinstance(error, DataError) else InterfaceError
+    message = f"statement {i + 1} of {count}: {error.message}"
+    return kind(message, detail=error.detail, hint=error.hint)

@@ -1,0 +1,330 @@
+"""The question to the catalogue that proves a statement harmless to repeat.
+
+It asks for all that has one of the statement's names, in any schema: so it needs to know nothing of
+search_path, temporary objects or the scope of a name, and takes too much for involved rather than
+too little. Whatever was not there when the cluster was made (its OID is 16384 or above, those of
+extensions too) counts as unknown, unless what it is made of is known.
+
+Source: PostgreSQL documentation, chapter "System Catalogs"; the nodes of stored expressions are
+those of primnodes.h, as outfuncs.c writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pgallop.sql._harmless_functions import FUNCTIONS, VOLATILE
+from pgallop.sql.lexer import Kind, tokenize
+
+__all__ = ["PROOF"]
+
+# What stored expressions may be made of; the names of some changed with PostgreSQL 16. Left out are
+# queries, and what compares or converts by functions that the node does not name.
+_NODES = """
+    ARRAY ARRAYCOERCEEXPR ARRAYEXPR ARRAYREF BOOLEANTEST BOOLEXPR CASE CASEEXPR CASETESTEXPR CASEWHEN
+    COALESCE COALESCEEXPR COERCETODOMAIN COERCETODOMAINVALUE COERCEVIAIO COLLATE COLLATEEXPR CONST
+    DISTINCTEXPR FUNCEXPR NAMEDARGEXPR NEXTVALUEEXPR NULLIFEXPR NULLTEST OPEXPR PARTITIONBOUNDSPEC
+    PARTITIONRANGEDATUM RELABELTYPE ROW ROWEXPR SCALARARRAYOPEXPR SQLVALUEFUNCTION SUBSCRIPTINGREF
+    VAR WHEN
+"""
+
+# The trigger functions of foreign keys and deferrable unique constraints, and the one that skips
+# updates that change nothing. What a cascade writes to is looked at as if the statement wrote to it.
+_TRIGGERS = {
+    1250: "unique_key_recheck",
+    1291: "suppress_redundant_updates_trigger",
+    1644: "RI_FKey_check_ins",
+    1645: "RI_FKey_check_upd",
+    1646: "RI_FKey_cascade_del",
+    1647: "RI_FKey_cascade_upd",
+    1648: "RI_FKey_restrict_del",
+    1649: "RI_FKey_restrict_upd",
+    1650: "RI_FKey_setnull_del",
+    1651: "RI_FKey_setnull_upd",
+    1652: "RI_FKey_setdefault_del",
+    1653: "RI_FKey_setdefault_upd",
+    1654: "RI_FKey_noaction_del",
+    1655: "RI_FKey_noaction_upd",
+}
+
+# Functions, tables and types are written with their schema, the operators get it below.
+# No IN, LIKE, BETWEEN, JOIN USING or CASE x WHEN: their operators cannot be given a schema.
+_SQL = """
+WITH RECURSIVE
+-- The functions that are known. Those of the language internal (12) are C in the server; the body of
+-- one in SQL (14) must not depend on search_path: it is parsed already (since 14), or names no operator.
+known(oid) AS (
+    SELECT p.oid
+    FROM pg_catalog.pg_proc AS p
+    JOIN pg_catalog.unnest(<functions>::pg_catalog.text[]) AS listed(name)
+        ON p.proname::pg_catalog.text = listed.name
+    WHERE p.oid < 16384
+        AND (p.provolatile <> 'v'
+            OR p.proname::pg_catalog.text = ANY (<volatile>::pg_catalog.text[]))
+        AND (p.prolang = 12
+            OR CASE WHEN p.prolang = 14 THEN
+                (pg_catalog.to_jsonb(p) ->> 'prosqlbody') IS NOT NULL
+                OR p.prosrc !~ '[-+*/<>=~!@#%^&|`?]|overlaps' END)
+        -- Dictionaries and parsers are called by these.
+        AND (p.proname::pg_catalog.text !~
+                '^(.*to_ts(vector|query)|ts_(debug|headline|lexize|match_t[tq]|parse|token_type))$'
+            OR NOT EXISTS (SELECT FROM pg_catalog.pg_ts_template AS x WHERE x.oid >= 16384)
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_ts_parser AS x WHERE x.oid >= 16384))
+),
+-- The relations, those that cascades and inheritance lead to, and whether they are written to.
+-- Foreign keys read the other side. The views of information_schema only read catalogues.
+relation(oid, written) AS (
+    SELECT c.oid, $1::pg_catalog.text[] && '{insert,update,delete,merge}'::pg_catalog.text[]
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relname::pg_catalog.text = ANY ($1::pg_catalog.text[])
+        AND c.relkind = ANY ('{r,p,v,m,f}'::pg_catalog."char"[])
+        AND (n.nspname <> 'information_schema' OR c.oid >= 16384)
+    UNION
+    SELECT edge.oid, edge.written
+    FROM relation AS r
+    CROSS JOIN LATERAL (
+        SELECT i.inhrelid, r.written FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = r.oid
+        UNION ALL
+        SELECT i.inhparent, r.written FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = r.oid
+        UNION ALL
+        SELECT k.conrelid, pg_catalog.concat(k.confdeltype, k.confupdtype) ~ '[cnd]'
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.confrelid = r.oid AND k.contype = 'f' AND r.written
+        UNION ALL
+        SELECT k.confrelid, false
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid = r.oid AND k.contype = 'f' AND r.written
+    ) AS edge(oid, written)
+),
+-- What the server computes when it reads or writes them.
+expression(tree) AS (
+    SELECT d.adbin::pg_catalog.text
+    FROM relation AS r
+    JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+    WHERE r.written OR (pg_catalog.to_jsonb(a) ->> 'attgenerated') <> ''
+    UNION ALL
+    SELECT k.conbin::pg_catalog.text
+    FROM relation AS r JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid
+    UNION ALL
+    SELECT pg_catalog.concat(i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text)
+    FROM relation AS r JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
+    UNION ALL
+    SELECT p.partexprs::pg_catalog.text
+    FROM relation AS r JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = r.oid
+    UNION ALL
+    SELECT c.relpartbound::pg_catalog.text
+    FROM relation AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
+    UNION ALL
+    SELECT pg_catalog.concat(p.polqual::pg_catalog.text, p.polwithcheck::pg_catalog.text)
+    FROM relation AS r
+    JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
+    JOIN pg_catalog.pg_policy AS p ON p.polrelid = r.oid
+    WHERE c.relrowsecurity
+),
+-- The types that are named, stored or used in these expressions, and those they are made of.
+type(oid) AS (
+    SELECT found.oid
+    FROM (
+        SELECT t.oid FROM pg_catalog.pg_type AS t
+        WHERE t.typname::pg_catalog.text = ANY ($1::pg_catalog.text[])
+        UNION ALL
+        SELECT a.atttypid
+        FROM relation AS r JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid
+        UNION ALL
+        SELECT mention.words[1]::pg_catalog.oid
+        FROM expression AS e
+        CROSS JOIN LATERAL pg_catalog.regexp_matches(e.tree, <types>, 'g') AS mention(words)
+    ) AS found(oid)
+    WHERE found.oid >= 16384
+    UNION
+    SELECT part.oid
+    FROM type AS t
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.unnest(ARRAY[y.typelem, y.typbasetype])
+        FROM pg_catalog.pg_type AS y WHERE y.oid = t.oid
+        UNION ALL
+        SELECT pg_catalog.unnest(ARRAY[g.rngtypid, g.rngsubtype])
+        FROM pg_catalog.pg_range AS g
+        WHERE g.rngtypid = t.oid
+            OR (pg_catalog.to_jsonb(g) ->> 'rngmultitypid') = t.oid::pg_catalog.text
+        UNION ALL
+        SELECT a.atttypid
+        FROM pg_catalog.pg_type AS y
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = y.typrelid
+        WHERE y.oid = t.oid
+        UNION ALL
+        SELECT mention.words[1]::pg_catalog.oid
+        FROM pg_catalog.pg_constraint AS k
+        CROSS JOIN LATERAL
+            pg_catalog.regexp_matches(k.conbin::pg_catalog.text, <types>, 'g') AS mention(words)
+        WHERE k.contypid = t.oid
+    ) AS part(oid)
+    WHERE part.oid >= 16384
+),
+tree(nodes) AS (
+    SELECT e.tree FROM expression AS e
+    UNION ALL
+    SELECT k.conbin::pg_catalog.text
+    FROM type AS t JOIN pg_catalog.pg_constraint AS k ON k.contypid = t.oid
+    UNION ALL
+    SELECT y.typdefaultbin::pg_catalog.text
+    FROM type AS t JOIN pg_catalog.pg_type AS y ON y.oid = t.oid
+),
+-- All types that a value can have: PostgreSQL's own, and those above.
+reachable(oid) AS (
+    SELECT y.oid FROM pg_catalog.pg_type AS y WHERE y.oid < 16384
+    UNION ALL
+    SELECT t.oid FROM type AS t
+)
+SELECT
+-- Every function of such a name is known.
+NOT EXISTS (
+    SELECT FROM pg_catalog.pg_proc AS p
+    WHERE p.proname::pg_catalog.text = ANY ($2::pg_catalog.text[])
+        AND NOT p.oid = ANY (SELECT k.oid FROM known AS k)
+)
+-- So is every operator. One on types that no value has is not chosen, where the same operator is
+-- there for text, which literals of no type become ("Operator Type Resolution").
+AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_operator AS o
+    WHERE o.oprname::pg_catalog.text = ANY ($3::pg_catalog.text[])
+        AND (o.oid >= 16384 OR NOT o.oprcode::pg_catalog.oid = ANY (SELECT k.oid FROM known AS k))
+        AND NOT (
+            o.oid >= 16384
+            AND EXISTS (
+                SELECT FROM pg_catalog.pg_operator AS x
+                WHERE x.oid < 16384 AND x.oprname = o.oprname AND x.oprleft = 25 AND x.oprright = 25
+            )
+            AND 2 = (
+                SELECT pg_catalog.count(y.oid)
+                FROM pg_catalog.unnest(ARRAY[o.oprleft, o.oprright]) AS operand(type)
+                JOIN pg_catalog.pg_type AS y ON y.oid = operand.type
+                WHERE NOT y.oid = ANY (SELECT t.oid FROM reachable AS t)
+                    AND y.typtype = ANY ('{b,e,r,m}'::pg_catalog."char"[]) AND y.typelem = 0
+                    AND NOT y.typispreferred
+                    AND NOT EXISTS (
+                        SELECT FROM pg_catalog.pg_cast AS k
+                        WHERE k.casttarget = y.oid AND k.castcontext = 'i'
+                            AND k.castsource = ANY (SELECT t.oid FROM reachable AS t)
+                    )
+            )
+        )
+)
+-- No operator of PostgreSQL's own has been given another one's negator or commutator.
+AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_operator AS o
+    WHERE o.oid < 16384 AND (o.oprcom >= 16384 OR o.oprnegate >= 16384)
+)
+-- No cast between such types calls an unknown function.
+AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_cast AS k
+    WHERE k.castmethod = 'f'
+        AND NOT k.castfunc = ANY (SELECT x.oid FROM known AS x)
+        AND k.castsource = ANY (SELECT t.oid FROM reachable AS t)
+        AND k.casttarget = ANY (SELECT t.oid FROM reachable AS t)
+)
+-- They are sorted and hashed (403, 405) by nothing unknown.
+AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_opclass AS x
+    WHERE x.oid >= 16384 AND x.opcdefault
+        AND x.opcmethod = ANY ('{403,405}'::pg_catalog.oid[])
+        AND x.opcintype = ANY (SELECT t.oid FROM reachable AS t)
+)
+-- The types are enums, arrays (read by array_in, 750), rows, domains and ranges.
+AND NOT EXISTS (
+    SELECT FROM type AS t
+    JOIN pg_catalog.pg_type AS y ON y.oid = t.oid
+    LEFT JOIN pg_catalog.pg_range AS g ON g.rngtypid = t.oid
+    WHERE NOT (y.typtype = ANY ('{c,d,e,m}'::pg_catalog."char"[])
+        OR y.typtype = 'b' AND y.typelem <> 0 AND y.typinput::pg_catalog.oid = 750
+        OR y.typtype = 'r' AND g.rngsubopc < 16384
+            AND g.rngcanonical::pg_catalog.oid < 16384 AND g.rngsubdiff::pg_catalog.oid < 16384)
+)
+-- The relations are tables, without rules, kept by an access method of PostgreSQL's own.
+AND NOT EXISTS (
+    SELECT FROM relation AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
+    WHERE NOT c.relkind = ANY ('{r,p}'::pg_catalog."char"[]) OR c.relam >= 16384
+        OR EXISTS (SELECT FROM pg_catalog.pg_rewrite AS x WHERE x.ev_class = r.oid AND r.written)
+)
+AND NOT EXISTS (
+    SELECT FROM relation AS r JOIN pg_catalog.pg_trigger AS x ON x.tgrelid = r.oid
+    WHERE r.written
+        AND (x.tgqual IS NOT NULL OR NOT x.tgfoid = ANY (<triggers>::pg_catalog.oid[]))
+)
+AND NOT EXISTS (
+    SELECT FROM relation AS r
+    JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+    WHERE c.relam >= 16384 OR '16384'::pg_catalog.oid <= ANY (i.indclass::pg_catalog.oid[])
+)
+AND NOT EXISTS (
+    SELECT FROM relation AS r JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = r.oid
+    WHERE '16384'::pg_catalog.oid <= ANY (p.partclass::pg_catalog.oid[])
+)
+AND NOT EXISTS (
+    SELECT FROM relation AS r
+    JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid OR k.confrelid = r.oid
+    WHERE '16384'::pg_catalog.oid <= ANY (k.conpfeqop) OR '16384'::pg_catalog.oid <= ANY (k.conppeqop)
+        OR '16384'::pg_catalog.oid <= ANY (k.conffeqop)
+        OR '16384'::pg_catalog.oid <= ANY (k.conexclop)
+)
+-- The expressions consist of known nodes, which call known functions and operators.
+AND NOT EXISTS (
+    SELECT FROM tree AS x
+    CROSS JOIN LATERAL pg_catalog.regexp_matches(x.nodes, '[{]([A-Z_]+)', 'g') AS node(words)
+    WHERE NOT node.words[1] = ANY (<nodes>::pg_catalog.text[])
+)
+AND NOT EXISTS (
+    SELECT FROM tree AS x
+    CROSS JOIN LATERAL pg_catalog.regexp_matches(
+        x.nodes, ':(?:func|opfunc|elemfunc|hashfunc|negfunc)id ([1-9][0-9]*)', 'g') AS call(words)
+    WHERE NOT call.words[1]::pg_catalog.oid = ANY (SELECT k.oid FROM known AS k)
+)
+AND NOT EXISTS (
+    SELECT FROM tree AS x
+    CROSS JOIN LATERAL pg_catalog.regexp_matches(x.nodes, ':opno ([0-9]+)', 'g') AS call(words)
+    WHERE call.words[1]::pg_catalog.oid >= 16384
+)
+"""
+
+
+def _literal(names: Iterable[object]) -> str:
+    return "'{" + ",".join(map(str, names)) + "}'"
+
+
+def _qualified(sql: str) -> str:
+    """The same without comments, and with all operators taken from pg_catalog."""
+    parts = []
+    for kind, text in tokenize(sql):
+        if kind is Kind.OPERATOR:
+            parts.append(f"OPERATOR(pg_catalog.{text})")
+        elif kind is Kind.SPACE or kind is Kind.COMMENT:
+            parts.append(" ")
+        else:
+            parts.append(text)
+    return " ".join("".join(parts).split(" "))
+
+
+def _proof() -> str:
+    literals = {
+        "functions": _literal(sorted(FUNCTIONS)),
+        "volatile": _literal(sorted(VOLATILE)),
+        "nodes": _literal(_NODES.split()),
+        "triggers": _literal(_TRIGGERS),
+        "types": "':[a-z_]*type(?:id|Id)? ([0-9]+)'",
+    }
+    sql = _SQL
+    for name, literal in literals.items():
+        sql = sql.replace(f"<{name}>", literal)
+    return _qualified(sql)
+
+
+PROOF = _proof()
+"""One row with one bool: whether the statement with the names `$1`, `$2`, `$3` may be run again.
+
+`$1` text[]: all identifiers; `$2` text[]: names of functions; `$3` text[]: operators, as
+`Candidate.parameters` returns them. For PostgreSQL 10 and newer, any role and any search_path. An
+error in answer to it is a no.
+"""
