@@ -13,7 +13,7 @@
 #define BLOCK 2            /* a transaction block with two statements, and a stranger */
 #define TURNS 3            /* a transaction block with one statement, and two strangers */
 #define PREPARING 4        /* three callers of one statement that nobody has prepared yet */
-#define FLOW 5             /* four patient callers and a wire that is full */
+#define FLOW 5             /* patient callers and a wire that is full */
 #ifndef CALLERS_OF
 #define CALLERS_OF SHARED
 #endif
@@ -82,15 +82,14 @@
 #ifndef FAILURES
 #define FAILURES 1              /* requests that the server refuses for reasons of their own */
 #endif
+#ifndef LOSS
+#define LOSS 0                  /* whether the connection may break at any point */
+#endif
 #ifndef ADMINISTRATOR
 #define ADMINISTRATOR 0         /* signals that were none of ours */
 #endif
 
-#if CALLERS_OF == FLOW
-#define CALLERS 4
-#else
 #define CALLERS 3
-#endif
 
 /* The requests: the statement of caller c is request[c]; then those of the block, or the Prepares. */
 #define END     CALLERS         /* COMMIT, or the first ROLLBACK */
@@ -105,6 +104,7 @@ mtype:place = { NOWHERE, WAITING, OUTPUT, SENT };
 mtype:outcome = { NOT_YET, DONE, TAG_ROLLBACK, FAILED, CANCELED, LOST };
 mtype:status = { I, T, E };
 mtype:stage = { FREE, OPEN, CLOSING, CLOSED };
+mtype:patience = { PATIENT, IMPATIENT, EITHER };
 mtype:begun = { UNSENT, UNANSWERED, ANSWERED, NOT_BEGUN };
 
 typedef Request {
@@ -116,7 +116,7 @@ typedef Request {
     bool exposed;               /* was in the FIFO when a cancel began */
     bool idle;                  /* the transaction status was I before and after it */
     byte safe_from;             /* signals known to be out when it was sent, a bit each */
-    byte relies_on;             /* the Prepare that an Execute belongs to */
+    byte relies_on = NONE;      /* the Prepare that an Execute belongs to */
 };
 Request request[REQUESTS];
 
@@ -141,9 +141,8 @@ bool over[CALLERS];                      /* the caller has its answer */
 bool cancelling;
 byte target = NONE;
 byte signals;                            /* cancel connections so far; the last is the current one */
-bool requested[SIGNALS + 1];
-bool eof[SIGNALS + 1];                   /* the server has closed the cancel connection */
-bool broke_off[SIGNALS + 1];             /* it will never be closed by the server */
+bool open[SIGNALS + 1];                  /* the server will close the cancel connection */
+bool eof[SIGNALS + 1];                   /* it has done so */
 
 /* The wire and the server */
 chan to_server = [CAPACITY] of { byte };
@@ -222,6 +221,14 @@ inline complete(r, what) {
     request[r].safe_from = 0
 }
 
+/* What nobody will look at again. */
+inline forget(r) {
+    request[r].exposed = false;
+    request[r].discarded = false;
+    request[r].idle = false;
+    request[r].relies_on = NONE
+}
+
 inline drop(r) {
     if
     :: request[r].place == WAITING -> waiting??eval(r)
@@ -229,6 +236,7 @@ inline drop(r) {
     :: else -> fifo??eval(r)  /* only where a rule is broken */
     fi;
     request[r].place = NOWHERE;
+    forget(r);
     new_head();
     write_waiting()
 }
@@ -302,7 +310,17 @@ inline lose() {
     cancelling = false;
     target = NONE;
     block = CLOSED;
-    preparing = NONE
+    preparing = NONE;
+    signals = SIGNALS;
+    strikes[1] = 0;
+    strikes[2] = 0;
+    open[1] = false;
+    open[2] = false;
+    eof[1] = false;
+    eof[2] = false;
+    failures = 0;
+    administrator = 0;
+    was_idle = true
 }
 
 /* What an answer means to the block that it belongs to. */
@@ -336,11 +354,23 @@ inline tell_cache(r) {
     fi
 }
 
+/* Those known to be out that find nothing to hit: what is sent from now on is safe from them. */
+inline signals_are_lost() {
+    if
+    :: eof[1] -> strikes[1] = 0
+    :: else
+    fi;
+    if
+    :: eof[2] -> strikes[2] = 0
+    :: else
+    fi
+}
+
 /* feed(): what the server sends belongs to the head. */
 proctype reader() {
     byte r, moved;
-    mtype:outcome said;
-    mtype:status now;
+    mtype:outcome said = NOT_YET;
+    mtype:status now = I;
 end:
     do
     :: atomic { !lost && nempty(to_client) && (empty(output) || !broken(BLOCKING_SEND)) ->
@@ -353,7 +383,17 @@ end:
         complete(r, said);
         tell_block(r, now);
         tell_cache(r);
-        r = 0
+        if
+        :: request[r].discarded -> forget(r)
+        :: else
+        fi;
+        if
+        :: head == NONE -> signals_are_lost()
+        :: else
+        fi;
+        r = 0;
+        said = NOT_YET;
+        now = I
       }
     :: lost -> break
     od
@@ -367,7 +407,7 @@ end:
     :: atomic { nempty(output) && nfull(to_server) ->
         output?r;
         request[r].place = SENT;
-        request[r].safe_from = eof[1] + 2 * eof[2];
+        request[r].safe_from = (eof[1] && strikes[1] > 0) + 2 * (eof[2] && strikes[2] > 0);
         to_server!r;
         write_waiting();
         r = 0
@@ -381,11 +421,22 @@ end:
 #define abandoned_head (head != NONE && request[head].discarded)
 #define may_be_cancelled(r) (request[r].place == SENT \
     && (request[r].kind != ROLLBACK || broken(CANCEL_ROLLBACK)))
-#define signal_is_out (eof[signals] || (broke_off[signals] && broken(LOST_IS_EOF)))
+#define signal_is_out (eof[signals] || (!open[signals] && broken(LOST_IS_EOF)))
 
+/*
+ * The server sends its signal, or none, before it closes the cancel connection; or it is frozen, or
+ * the connection breaks off, and a signal may come of it all the same.
+ */
 inline send_cancel_request() {
     signals++;
-    requested[signals] = true
+    if
+    :: strikes[signals] = STRIKES
+    :: skip
+    fi;
+    if
+    :: open[signals] = true
+    :: skip
+    fi
 }
 
 inline drain_is_over() {
@@ -418,6 +469,8 @@ end:
         each = 0;
         send_cancel_request()
       }
+    :: atomic { open[1] -> open[1] = false; eof[1] = true }
+    :: atomic { open[2] -> open[2] = false; eof[2] = true }
     :: atomic { cancelling && request[target].outcome == NOT_YET && signals < SIGNALS &&
                 (signal_is_out || broken(TWO_CANCELS)) ->
         send_cancel_request()
@@ -438,24 +491,6 @@ end:
 }
 
 /* ------------------------------------------------------------------ the server */
-
-/* The other end of the k-th cancel connection. It is closed when the signal is out, or refused. */
-proctype postmaster(byte k) {
-end:
-    requested[k];
-    if
-    :: strikes[k] = STRIKES
-    :: skip
-    fi;
-    if
-    :: eof[k] = true
-    :: broke_off[k] = true;  /* frozen, or broken off: a signal may still come of it */
-        if
-        :: strikes[k] == 0 -> strikes[k] = STRIKES
-        :: skip
-        fi
-    fi
-}
 
 #define may_hit(k, r) (strikes[k] > 0 && !(request[r].safe_from & k))
 
@@ -585,7 +620,7 @@ inline reply(r) {
     result = NOT_YET
 }
 
-/* Frozen for as long as somebody's request has been abandoned; it may thaw when none is. */
+/* It may freeze while somebody's request is abandoned, and thaw when none is any more. */
 #define may_freeze (abandoned_head || cancelling)
 
 proctype server() {
@@ -593,50 +628,48 @@ proctype server() {
     mtype:outcome result = NOT_YET;
 end:
     do
-    :: atomic { nempty(to_server) -> receive(r) };
-running:
+    :: atomic { nempty(to_server) && nfull(to_client) ->
+        receive(r);
         if
-        :: atomic { replies && may_hit(1, r) -> hit(1, r); reply(r) }
-        :: atomic { replies && may_hit(2, r) -> hit(2, r); reply(r) }
-        :: atomic { replies && administrator > 0 ->
-            administrator--;
-            by_administrator[r] = true;
-            cancel(r);
-            reply(r)
-          }
-        :: atomic { replies && failures > 0 -> failures--; serve(r, true); reply(r) }
-        :: atomic { replies -> serve(r, false); reply(r) }
-        :: may_freeze -> goto frozen
-        :: lost -> goto gone
-        fi
-    :: lost -> goto gone
-    od;
-frozen:
+        :: may_hit(1, r) -> hit(1, r)
+        :: may_hit(2, r) -> hit(2, r)
+        :: administrator > 0 -> administrator--; by_administrator[r] = true; cancel(r)
+        :: failures > 0 -> failures--; serve(r, true)
+        :: serve(r, false)
+        fi;
+        to_client!r, result, status;
+        r = 0;
+        result = NOT_YET
+      }
+    :: may_freeze && !lost ->
 end_frozen:
-    if
-    :: !may_freeze && !lost -> goto running
-    :: lost -> goto gone
-    fi;
-gone:
-    skip
+        !may_freeze || lost
+    :: lost -> break
+    od
 }
 
-/* Nothing the server says or hears arrives any more, at any point or never. */
+/* Nothing that either side says arrives any more. */
 proctype network() {
     byte each;
-    if
-    :: atomic { !lost -> lose() }
-    :: skip
-    fi
+end:
+    atomic { !lost -> lose() }
 }
 
 /* ------------------------------------------------------------------ the callers */
 
 /* An impatient caller may be cancelled, or run out of time, whenever it waits. */
-inline choose_patience() {
+inline choose(patience) {
     if
-    :: patient = true
-    :: CALLERS_OF != FLOW -> patient = false
+    :: patience != IMPATIENT -> patient = true
+    :: patience != PATIENT -> patient = false
+    fi
+}
+
+/* Unless it is still on the wire, and then for nobody. */
+inline forget_answer(r) {
+    if
+    :: request[r].place == NOWHERE -> forget(r)
+    :: else
     fi
 }
 
@@ -675,10 +708,10 @@ inline take_answer(r) {
 
 #define not_in_a_block (block == FREE || block == CLOSED)
 
-proctype stranger(byte c; bool harmless) {
+proctype stranger(byte c; bool harmless; mtype:patience is) {
     byte moved;
     bool patient, again;
-    choose_patience();
+    choose(is);
 turn:
     if
     :: atomic { !lost && (not_in_a_block || (again && broken(RERUN_AT_ONCE))) ->
@@ -701,7 +734,7 @@ turn:
     :: atomic { !patient -> discard(c) }
     fi;
 done:
-    over[c] = true
+    atomic { over[c] = true; forget_answer(c) }
 }
 
 /* The first statement of the block carries its BEGIN under the same Sync. */
@@ -718,14 +751,14 @@ inline begin_with(c) {
 }
 
 /* A statement asked for inside the block: by the task that opened it, or by a child of that. */
-proctype member(byte c) {
+proctype member(byte c; mtype:patience is) {
     byte moved;
     bool patient, again;
     if
     :: block == OPEN
     :: block == CLOSING || block == CLOSED -> goto done
     fi;
-    choose_patience();
+    choose(is);
     if
     :: atomic { block == OPEN && begun == UNSENT -> begin_with(c) }
     :: atomic { block == OPEN && begun == ANSWERED -> submit(c, STATEMENT, true, NONE) }
@@ -753,7 +786,7 @@ answer:
     :: atomic { !patient -> discard(c) }
     fi;
 done:
-    over[c] = true
+    atomic { over[c] = true; forget_answer(c) }
 }
 
 inline end_block(how) {
@@ -789,10 +822,10 @@ inline take_end() {
 }
 
 /* The task of `async with connection.transaction()`, whose own statement is member 0. */
-proctype owner() {
+proctype owner(mtype:patience is) {
     byte moved;
     bool patient;
-    choose_patience();
+    choose(is);
     if
     :: atomic { not_in_a_block && !lost -> block = OPEN }
     :: !patient || lost -> block = CLOSED; goto done
@@ -847,10 +880,10 @@ inline tell_coverage(c) {
 }
 
 /* Several callers of one statement: the first sends its Prepare, the others wait for that. */
-proctype sharer(byte c) {
+proctype sharer(byte c; mtype:patience is) {
     byte moved, prepare = NONE;
     bool patient, again;
-    choose_patience();
+    choose(is);
 turn:
     if
     :: atomic { !lost && prepared != NONE -> submit(c, STATEMENT, false, prepared); goto answer }
@@ -879,7 +912,10 @@ turn:
         fi
       }
     :: atomic { !patient ->
-        relying--;
+        if
+        :: preparing == prepare -> relying--
+        :: else
+        fi;
         if
         :: preparing == prepare && (relying == 0 || (prepare == PREPARE_OF(c) && broken(DROP_PARSE))) ->
             preparing = NONE;
@@ -902,7 +938,7 @@ answer:
     :: atomic { !patient -> discard(c) }
     fi;
 done:
-    over[c] = true
+    atomic { over[c] = true; forget_answer(c) }
 }
 
 init {
@@ -910,35 +946,34 @@ init {
         run reader();
         run sender();
         run server();
+#if LOSS
         run network();
+#endif
 #if CALLERS_OF != FLOW
         run canceller();
-        run postmaster(1);
-        run postmaster(2);
 #endif
 #if CALLERS_OF == SHARED
-        run stranger(0, true);
-        run stranger(1, true);
-        run stranger(2, false)
+        run stranger(0, true, IMPATIENT);
+        run stranger(1, true, PATIENT);
+        run stranger(2, false, EITHER)
 #elif CALLERS_OF == BLOCK
-        run owner();
-        run member(0);
-        run member(1);
-        run stranger(2, true)
+        run owner(EITHER);
+        run member(0, IMPATIENT);
+        run member(1, PATIENT);
+        run stranger(2, true, PATIENT)
 #elif CALLERS_OF == TURNS
-        run owner();
-        run member(0);
-        run stranger(1, true);
-        run stranger(2, true)
+        run owner(PATIENT);
+        run member(0, IMPATIENT);
+        run stranger(1, true, IMPATIENT);
+        run stranger(2, true, PATIENT)
 #elif CALLERS_OF == PREPARING
-        run sharer(0);
-        run sharer(1);
-        run sharer(2)
+        run sharer(0, IMPATIENT);
+        run sharer(1, IMPATIENT);
+        run sharer(2, PATIENT)
 #elif CALLERS_OF == FLOW
-        run stranger(0, true);
-        run stranger(1, true);
-        run stranger(2, true);
-        run stranger(3, true)
+        run stranger(0, true, PATIENT);
+        run stranger(1, true, PATIENT);
+        run stranger(2, true, PATIENT)
 #endif
     }
 }

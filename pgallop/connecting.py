@@ -30,6 +30,7 @@ def connect(
     max_message_size: int = 1 << 30,
     scram_max_iterations: int = 100_000,
     allow_cleartext_password: bool = False,
+    strict: bool = False,
     keepalives: bool | int | None = None,
     keepalives_idle: int | None = None,
     keepalives_interval: int | None = None,
@@ -59,6 +60,8 @@ def connect(
         max_message_size: bytes of the longest message accepted from the server.
         scram_max_iterations: the most rounds of key derivation the server may ask for.
         allow_cleartext_password: let the password travel as it is over an unencrypted network.
+        strict: refuse a statement while another task's is in progress, with an InterfaceError that
+            names the task; by default it queues.
         keepalives: over TCP, probe a silent server, so that a dead one is noticed: True (the
             default) or False. With the defaults of the next three that takes at most two minutes.
         keepalives_idle: seconds of silence before the first probe, 60 by default; 0 here and below

@@ -17,7 +17,6 @@ from pgallop.errors import InterfaceError
 from pgallop.listeners import TerminationListener, TerminationListeners, call_termination_listeners
 from pgallop.pipeline import Pipeline
 from pgallop.rows.record import Record
-from pgallop.session.session import IDLE
 from pgallop.transaction import Transaction
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
@@ -50,6 +49,7 @@ class Connection:
             self._canceller,
             options.statement_cache_size,
             options.command_timeout,
+            options.strict,
         )
         self._closing = False
         self._server_version: ServerVersion | None = None
@@ -292,8 +292,8 @@ class Connection:
         return self._options.drain_timeout
 
     def is_in_transaction(self) -> bool:
-        """Whether the server was in a transaction, failed or not, when it last answered."""
-        return self._session.status != IDLE
+        """Whether a `transaction()` is open, or the server was in one when it last answered."""
+        return bool(self._dispatch.ownership.blocks) or self._dispatch.in_transaction()
 
     def get_server_pid(self) -> int:
         """The process id of the server's backend."""

@@ -19,6 +19,8 @@ cdef class Dispatch:
     cdef object _command_timeout
     cdef Py_ssize_t _names
     cdef bint _closing
+    cdef bint _strict
+    cdef str _operation
 
     cpdef object check_loop(self)
     cdef object _submit(self, Request request)

@@ -6,17 +6,21 @@ the transaction of another context to end, or to be prepared first (`run`).
 
 import asyncio
 from asyncio import get_running_loop
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pgallop.codecs.registry import Registry
 from pgallop.errors import (
+    CollateralCancelError,
+    ConnectionBusyError,
     ConnectionDoesNotExistError,
     InterfaceError,
     InvalidCachedStatementError,
     InvalidSQLStatementNameError,
+    PostgresError,
 )
-from pgallop.ownership import Ownership
+from pgallop.ownership import DEFAULT_PATIENCE, Block, Ownership, caller
 from pgallop.rows.record import Record
 from pgallop.session.execute import Execute
 from pgallop.session.pipeline import Pipeline
@@ -25,6 +29,7 @@ from pgallop.session.request import Request
 from pgallop.session.session import IDLE, Session
 from pgallop.session.simple import SimpleQuery
 from pgallop.session.statement import Statement
+from pgallop.sql import harmless
 from pgallop.statement_cache import StatementCache
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
@@ -40,8 +45,8 @@ STALE_STATEMENT = (InvalidCachedStatementError, InvalidSQLStatementNameError)
 class Dispatch:
     """What a connection runs its statements with.
 
-    `command_timeout`: seconds for calls without a timeout of their own, or None. After `close_off`
-    no statement is taken any more.
+    `command_timeout`: seconds for calls without a timeout of their own, or None. `strict`: refuse
+    an operation while another one is in progress. After `close_off` no statement is taken any more.
     """
 
     __slots__ = (
@@ -49,11 +54,13 @@ class Dispatch:
         "_command_timeout",
         "_loop",
         "_names",
+        "_operation",
         "_preparing",
         "_registry",
         "_session",
         "_statements",
         "_stream",
+        "_strict",
         "canceller",
         "ownership",
     )
@@ -69,6 +76,8 @@ class Dispatch:
     _command_timeout: float | None
     _names: int
     _closing: bool
+    _strict: bool
+    _operation: str
 
     def __init__(
         self,
@@ -78,6 +87,7 @@ class Dispatch:
         canceller: Canceller,
         statement_cache_size: int,
         command_timeout: float | None,
+        strict: bool,
     ) -> None:
         self._session = link.session
         self._stream = link.stream
@@ -88,7 +98,9 @@ class Dispatch:
         self._command_timeout = command_timeout
         self._names = 0
         self._closing = False
-        self.ownership = Ownership(loop)
+        self._strict = strict
+        self._operation = ""
+        self.ownership = Ownership(loop, patient=not strict)
         self.canceller = canceller
         canceller.on_closed = self.ownership.dissolve
 
@@ -104,7 +116,11 @@ class Dispatch:
         except TypeError:  # not hashable
             plain_text(query)
             raise
-        if statement is None or (self.ownership.blocks and not self.ownership.is_my_turn()):
+        if (
+            statement is None
+            or self._strict
+            or (self.ownership.blocks and not self.ownership.is_my_turn())
+        ):
             return None
         if timeout is None:
             timeout = self._command_timeout
@@ -115,26 +131,29 @@ class Dispatch:
         return request
 
     async def run(
-        self,
-        query: str,
-        args: tuple[Any, ...],
-        limited: bool,
-        timeout: float | None,
-        deadline: float | None = None,
-        again: bool = True,
+        self, query: str, args: tuple[Any, ...], limited: bool, timeout: float | None
     ) -> tuple[list[Record], bytes]:
-        """Run a statement that has to wait for its turn or to be prepared first.
-
-        `deadline`: when the `timeout` of a statement that is run `again` ends.
-        """
+        """Run a statement that has to wait for its turn or to be prepared first."""
         query = plain_text(query)
         if len(args) > MAX_PARAMETERS:
             raise InterfaceError(f"{len(args)} arguments, a statement may have {MAX_PARAMETERS}")
         self.check_usable()
         if timeout is None:
             timeout = self._command_timeout
-        if deadline is None and timeout is not None:
-            deadline = self._loop.time() + timeout
+        deadline = None if timeout is None else self._loop.time() + timeout
+        with self.alone():
+            return await self._run(query, args, limited, timeout, deadline)
+
+    async def _run(
+        self,
+        query: str,
+        args: tuple[Any, ...],
+        limited: bool,
+        timeout: float | None,
+        deadline: float | None,
+        again: bool = True,
+    ) -> tuple[list[Record], bytes]:
+        """`deadline`: when the `timeout` ends, which a statement that is run `again` has kept."""
         self._statements.pin(query)
         try:
             statement = await self._prepared(query, deadline, timeout)
@@ -152,18 +171,37 @@ class Dispatch:
     async def recover(
         self, request: Execute, error: BaseException, timeout: float | None, again: bool = True
     ) -> tuple[list[Record], bytes]:
-        """Abandon the request of a caller who was cancelled; prepare a stale statement again."""
+        """Abandon the request of a caller who was cancelled; run again what may be."""
         if not request.finished:
             self._abandon(request)
-        elif isinstance(error, STALE_STATEMENT):
-            query = request.statement.query
+            raise error
+        deadline = None if request.timer is None else request.timer.when()
+        query, args, limited = request.statement.query, request.arguments, request.limited
+        if isinstance(error, STALE_STATEMENT):
             self._statements.remove(query)
             # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
             if again and not request.bound and request.status == IDLE:
-                deadline = None if request.timer is None else request.timer.when()
-                args = request.arguments
-                return await self.run(query, args, request.limited, timeout, deadline, False)
+                return await self._run(query, args, limited, timeout, deadline, False)
+        elif (
+            isinstance(error, CollateralCancelError)
+            and was_alone(request)
+            and await self._is_harmless(query, timeout, deadline)
+        ):
+            return await self._run(query, args, limited, timeout, deadline, again)
         raise error
+
+    async def _is_harmless(self, query: str, timeout: float | None, deadline: float | None) -> bool:
+        """Whether a statement that was rolled back is known to have left nothing behind."""
+        candidate = harmless.candidate(query)
+        if candidate is None:
+            return False
+        try:
+            rows, _ = await self._run(
+                harmless.PROOF, candidate.parameters(), False, timeout, deadline, False
+            )
+        except PostgresError:
+            return False  # nothing was proven
+        return rows[0][0] is True
 
     async def _prepared(
         self, query: str, deadline: float | None, timeout: float | None
@@ -208,8 +246,10 @@ class Dispatch:
             request, _ = self._preparing[query]
             if not request.finished:
                 del self._preparing[query]
-                self._statements.evicted.append(request.name)
-                self._abandon(request)
+                if self._abandon(request):
+                    self._statements.evicted.extend(request.closes)  # the server was not told
+                else:
+                    self._statements.evicted.append(request.name)
 
     # Scripts and transactions
 
@@ -220,6 +260,12 @@ class Dispatch:
             timeout = self._command_timeout
         self.check_usable()
         deadline = None if timeout is None else self._loop.time() + timeout
+        if not self._strict:
+            return await self._script(query, timeout, deadline)
+        with self.alone():
+            return await self._script(query, timeout, deadline)
+
+    async def _script(self, query: str, timeout: float | None, deadline: float | None) -> str:
         if not self.ownership.is_my_turn():
             await self.ownership.my_turn(deadline, timeout)
             self.check_unlost()
@@ -233,11 +279,18 @@ class Dispatch:
             self._abandon(request)
             raise
 
-    def control(self, text: str) -> "asyncio.Future[str]":
-        """Submit what begins or ends a transaction; it goes on if its caller is cancelled."""
+    def control(
+        self, text: str, on_end: Callable[[Request], None] | None = None
+    ) -> "asyncio.Future[str]":
+        """Submit what begins or ends a block; it goes on if its caller is cancelled.
+
+        `on_end` is called with the request when it is answered, and when it never will be.
+        """
         self.check_loop()
         answer: asyncio.Future[str] = self._loop.create_future()
-        self._submit(SimpleQuery(answer, text))
+        request = SimpleQuery(answer, text)
+        request.on_end = on_end
+        self._submit(request)
         answer.add_done_callback(lambda answer: answer.exception())  # retrieved, whoever else does
         return answer
 
@@ -250,6 +303,21 @@ class Dispatch:
             raise timed_out(self._command_timeout) from None
         finally:
             self.canceller.expect(answer)
+
+    async def block_begun(self, block: Block) -> None:
+        """Wait for the answer to the statement that carries the beginning of `block`."""
+        try:
+            await self.ownership.begun(block, self._command_timeout)
+        except ConnectionBusyError:
+            raise timed_out(self._command_timeout or DEFAULT_PATIENCE) from None
+
+    def in_transaction(self) -> bool:
+        """Whether the server was in a transaction, failed or not, when it last answered."""
+        return self._session.status != IDLE
+
+    def failure(self) -> BaseException | None:
+        """What made the transaction fail that the server is in."""
+        return self._session.failure
 
     def new_name(self, kind: str) -> str:
         """A name for a statement or savepoint that this connection has not used."""
@@ -293,10 +361,37 @@ class Dispatch:
         self._closing = True
         self.ownership.dissolve()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """In strict mode: refuse the operation of the block if another one is in progress."""
+        if not self._strict:
+            yield
+            return
+        if self._operation:
+            raise InterfaceError(
+                f"cannot perform operation: another operation is in progress, that of "
+                f"{self._operation}",
+                hint="this connection is strict: await one statement before the next, or use a "
+                "connection (or a pool) for each task",
+                safe_to_retry=True,
+            )
+        task = asyncio.current_task()
+        name = "no task" if task is None else f"task {task.get_name()!r}"
+        self._operation = f"{name}, begun at {caller()}"
+        try:
+            yield
+        finally:
+            self._operation = ""
+
     def _submit(self, request: Request) -> None:
         if self._closing:
             raise InterfaceError("connection is closed: close() was called", safe_to_retry=True)
+        block = self.ownership.pending() if self.ownership.blocks else None
+        if block is not None:
+            request.carry(block.beginning)
         self._session.submit(request)
+        if block is not None:
+            self.ownership.carried(block, request)
         self._stream.submitted()
 
     def _arm(self, request: Request, seconds: float, timeout: float | None) -> None:
@@ -308,11 +403,11 @@ class Dispatch:
             waiter.set_exception(timed_out(timeout))
         self._abandon(request)
 
-    def _abandon(self, request: Request) -> None:
-        """The caller has gone: read the answer for nobody, cancel it where that is safe."""
+    def _abandon(self, request: Request) -> bool:
+        """The caller has gone: read the answer for nobody, or drop what was not sent (True)."""
         if request.finished or request.discarded:
-            return
-        self.canceller.abandon(request)
+            return False
+        return self.canceller.abandon(request)
 
     # A pipeline
 
@@ -320,15 +415,15 @@ class Dispatch:
         self,
         calls: Sequence[tuple[str, tuple[Any, ...], bool]],
         timeout: float | None,
-        on_submit: Callable[[Pipeline], None],
+        on_submit: Callable[[Pipeline | None], None],
     ) -> None:
         """Run several statements under one Sync, when it is this context's turn.
 
         Args:
             calls: of each statement its text, its arguments, whether the first row is enough.
             timeout: seconds for all of it; the connection's `command_timeout` if None.
-            on_submit: is given the request before it is submitted, another one if it is run again;
-                until then nothing was sent but what prepares the statements.
+            on_submit: is given the request before it is submitted, and None before another is made
+                of it. While there is none, only what prepares the statements was sent.
 
         Raises whatever kept the statements from running, or stopped them.
         """
@@ -336,6 +431,16 @@ class Dispatch:
         if timeout is None:
             timeout = self._command_timeout
         deadline = None if timeout is None else self._loop.time() + timeout
+        with self.alone():
+            await self._pipeline(calls, timeout, deadline, on_submit)
+
+    async def _pipeline(
+        self,
+        calls: Sequence[tuple[str, tuple[Any, ...], bool]],
+        timeout: float | None,
+        deadline: float | None,
+        on_submit: Callable[[Pipeline], None],
+    ) -> None:
         again = True
         while True:
             request = await self._submit_pipeline(calls, deadline, timeout, on_submit)
@@ -348,6 +453,7 @@ class Dispatch:
                 if not self._was_stale(request, error) or not again:
                     raise
                 again = False
+                on_submit(None)
             else:
                 return
 
@@ -356,7 +462,7 @@ class Dispatch:
         calls: Sequence[tuple[str, tuple[Any, ...], bool]],
         deadline: float | None,
         timeout: float | None,
-        on_submit: Callable[[Pipeline], None],
+        on_submit: Callable[[Pipeline | None], None],
     ) -> Pipeline:
         queries = list(dict.fromkeys(query for query, _, _ in calls))
         for query in queries:
@@ -405,6 +511,11 @@ class Dispatch:
         self._statements.remove(request.executes[request.answered].statement.query)
         # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
         return request.answered == 0 and not request.bound and request.status == IDLE
+
+
+def was_alone(request: Execute) -> bool:
+    """Whether the answered request was a transaction of its own, from beginning to end."""
+    return request.status_before == IDLE and request.status == IDLE and not request.prologue
 
 
 def plain_text(query: object) -> str:

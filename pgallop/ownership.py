@@ -4,14 +4,22 @@ Statements of two tasks' blocks that interleave on one connection commit rows th
 So a block belongs to the context that opened it (and to the tasks started from within it), and
 while it is open everybody else waits for its end. Nested blocks are the same rule again: the
 innermost owns the connection.
+
+BEGIN travels with the first statement of its block, under the same Sync: if BEGIN fails the server
+skips the statement. Until that is answered nothing else of the block is sent, for behind a BEGIN
+that failed it would autocommit.
 """
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from contextvars import ContextVar
 from enum import Enum
+from functools import partial
 
-from pgallop.errors import ConnectionBusyError
+from pgallop.errors import ConnectionBusyError, InFailedSQLTransactionError
+from pgallop.session.request import Request
+from pgallop.session.session import IDLE
 
 # How long a statement without a deadline of its own waits for another context's block.
 DEFAULT_PATIENCE = 30.0
@@ -19,8 +27,10 @@ DEFAULT_PATIENCE = 30.0
 
 class BlockState(Enum):
     NEW = "not started"
+    PENDING = "started, to be begun by its first statement"
     STARTING = "being started"
     OPEN = "open"
+    BROKEN = "failed in its beginning"
     CLOSING = "being closed"
     CLOSED = "closed"
 
@@ -28,15 +38,18 @@ class BlockState(Enum):
 class Block:
     """One transaction or savepoint on the way from BEGIN to its end.
 
-    `outer`: the block in whose context this one was made, on whatever connection.
+    `outer`: the block in whose context this one was made, on whatever connection. `beginning`: the
+    BEGIN that its first statement carries. `cause`: why it is broken.
     """
 
-    __slots__ = ("began_at", "outer", "owner", "state", "task_name")
+    __slots__ = ("began_at", "beginning", "cause", "outer", "owner", "state", "task_name")
 
     def __init__(self, owner: "Ownership", outer: "Block | None") -> None:
         self.owner = owner
         self.outer = outer
         self.state = BlockState.NEW
+        self.beginning = ""
+        self.cause: BaseException | None = None
         self.task_name = ""
         self.began_at = ""
 
@@ -45,12 +58,16 @@ _context: ContextVar[Block | None] = ContextVar("pgallop_block", default=None)
 
 
 class Ownership:
-    """The open blocks of one connection, outermost first, and those who wait for their end."""
+    """The open blocks of one connection, outermost first, and those who wait for their end.
 
-    __slots__ = ("_loop", "_waiters", "blocks")
+    `patient`: whether others wait at all, or are refused at once.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    __slots__ = ("_loop", "_patient", "_waiters", "blocks")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, patient: bool = True) -> None:
         self._loop = loop
+        self._patient = patient
         self._waiters: list[asyncio.Future[None]] = []
         self.blocks: list[Block] = []
 
@@ -72,7 +89,9 @@ class Ownership:
         if not self.blocks:
             return True
         innermost = self.blocks[-1]
-        return innermost.state is BlockState.OPEN and self._mine() is innermost
+        return (
+            innermost.state is BlockState.OPEN or innermost.state is BlockState.PENDING
+        ) and self._mine() is innermost
 
     def _mine(self) -> Block | None:
         """The innermost open block of this connection that the current context is in."""
@@ -87,14 +106,42 @@ class Ownership:
         `deadline`: on the loop's clock, where a `timeout` of so many seconds ends; without one it
         is DEFAULT_PATIENCE. Raises ConnectionBusyError when it is over.
         """
+        await self._wait_for(self._has_turn, deadline, timeout)
+
+    async def begun(self, block: Block, timeout: float | None) -> None:
+        """Wait until the statement that carries the beginning of `block` is answered."""
+        deadline = None if timeout is None else self._loop.time() + timeout
+        await self._wait_for(
+            lambda: block.state is not BlockState.STARTING, deadline, timeout, patient=True
+        )
+
+    def _has_turn(self) -> bool:
         if self.is_my_turn():
+            return True
+        mine = self._mine()
+        if mine is not None and mine.state is BlockState.BROKEN:
+            raise InFailedSQLTransactionError(
+                "current transaction is aborted: it failed in its beginning"
+            ) from mine.cause
+        return False
+
+    async def _wait_for(
+        self,
+        condition: Callable[[], bool],
+        deadline: float | None,
+        timeout: float | None,
+        patient: bool = False,
+    ) -> None:
+        if condition():
             return
+        if not (patient or self._patient):
+            raise self.busy("has this connection to itself until it ends")
         if deadline is None or timeout is None:
             timeout = DEFAULT_PATIENCE
             deadline = self._loop.time() + timeout
         try:
             async with asyncio.timeout_at(deadline):
-                while not self.is_my_turn():
+                while not condition():
                     waiter = self._loop.create_future()
                     self._waiters.append(waiter)
                     await waiter
@@ -102,25 +149,61 @@ class Ownership:
             raise self._out_of_patience(timeout) from None
 
     def _out_of_patience(self, seconds: float) -> ConnectionBusyError:
-        block = self.blocks[-1] if self.blocks else None
-        if block is None:
+        if not self.blocks:
             return ConnectionBusyError(
                 f"waited {seconds} seconds for a transaction to end", safe_to_retry=True
             )
+        return self.busy(
+            "has this connection to itself until it ends", f"waited {seconds} seconds for "
+        )
+
+    def busy(self, why: str, waited: str = "") -> ConnectionBusyError:
+        """The error for who is not the owner of the innermost block."""
+        block = self.blocks[-1]
         return ConnectionBusyError(
-            f"waited {seconds} seconds for the transaction of {block.task_name}, begun at "
-            f"{block.began_at}, which has this connection to itself until it ends",
+            f"{waited}the transaction of {block.task_name}, begun at {block.began_at}, {why}",
             hint="use another connection (a pool gives one each), or end the transaction sooner",
             safe_to_retry=True,
         )
 
-    def begin(self, block: Block) -> None:
+    def begin(self, block: Block, beginning: str) -> None:
+        """`block` owns the connection from now on; its first statement will carry `beginning`."""
+        self._enter(block, BlockState.PENDING)
+        block.beginning = beginning
+
+    def begin_savepoint(self, block: Block) -> None:
         """`block` owns the connection from now on, and is not yet open to statements."""
+        self._enter(block, BlockState.STARTING)
+
+    def _enter(self, block: Block, state: BlockState) -> None:
         task = asyncio.current_task()
         block.task_name = "no task" if task is None else f"task {task.get_name()!r}"
         block.began_at = caller()
-        block.state = BlockState.STARTING
+        block.state = state
         self.blocks.append(block)
+
+    def pending(self) -> Block | None:
+        """The block that the next request has to begin, if there is one."""
+        if self.blocks and self.blocks[-1].state is BlockState.PENDING:
+            return self.blocks[-1]
+        return None
+
+    def carried(self, block: Block, request: Request) -> None:
+        """`request` carries the beginning of `block` and has been submitted."""
+        block.state = BlockState.STARTING
+        request.on_end = partial(self._on_carried, block)
+
+    def _on_carried(self, block: Block, request: Request) -> None:
+        if block.state is not BlockState.STARTING:
+            return  # its end is on the way
+        if not request.status:
+            block.state = BlockState.PENDING  # dropped before it was sent
+        elif request.error is not None and request.status == IDLE:
+            block.state = BlockState.BROKEN
+            block.cause = request.error
+        else:
+            block.state = BlockState.OPEN
+        self._wake()
 
     def opened(self, block: Block) -> None:
         block.state = BlockState.OPEN

@@ -228,7 +228,7 @@ class Pipeline:
         if failure is not None:
             raise failure
 
-    def _on_submit(self, request: PipelineRequest) -> None:
+    def _on_submit(self, request: PipelineRequest | None) -> None:
         self._request = request
 
     # What became of it
@@ -358,7 +358,7 @@ def tag_of(rows: list[Record], command: bytes) -> str:
 
 def aborted() -> TransactionAborted:
     return TransactionAborted(
-        "the transaction was rolled back: a statement in it had failed before COMMIT"
+        "the server answered it by ROLLBACK: its transaction had failed before, or there was none"
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError, PostgresError, TransactionAborted
 from pgallop.ownership import BlockState
+from pgallop.session.request import Request
 
 if TYPE_CHECKING:
     from pgallop.connection import Connection
@@ -17,6 +18,12 @@ ISOLATION_LEVELS = {
     "repeatable_read": "REPEATABLE READ",
     "serializable": "SERIALIZABLE",
 }
+
+# Started, and not yet ended.
+STARTED = (BlockState.PENDING, BlockState.STARTING, BlockState.OPEN, BlockState.BROKEN)
+
+# The server knows nothing of it.
+UNBEGUN = (BlockState.PENDING, BlockState.BROKEN)
 
 
 class Transaction:
@@ -49,6 +56,7 @@ class Transaction:
         self._dispatch = dispatch
         self._savepoint: str | None = None
         self._managed = False
+        self._failure: BaseException | None = None
 
     def __del__(self) -> None:
         # A block that was never started must not stay in its context's chain.
@@ -62,6 +70,9 @@ class Transaction:
     async def start(self) -> None:
         """Begin: BEGIN, or SAVEPOINT inside another transaction of this context.
 
+        BEGIN is not sent by itself: the first statement takes it along. A transaction without a
+        statement costs nothing.
+
         Raises InterfaceError if it was started before, or if the connection is in a transaction
         that was not opened by `transaction()`.
         """
@@ -70,39 +81,14 @@ class Transaction:
         self._dispatch.check_usable()
         await self._ownership.my_turn(None, None)
         self._dispatch.check_unlost()
-        begin = self._beginning()
-        begun = self._dispatch.control(begin)
-        self._ownership.begin(self._block)
-        try:
-            await self._dispatch.answer(begun)
-        except BaseException:
-            if begun.done() and begun.exception() is not None:
-                self._ownership.ended(self._block)
-            else:
-                # Cancelled or out of time while BEGIN or its answer is on the way: nobody will end
-                # what it begins.
-                self._undo()
-            raise
-        self._ownership.opened(self._block)
-
-    def _undo(self) -> None:
-        """Send the rollback right behind a beginning; others wait for its answer."""
-        try:
-            self._dispatch.canceller.expect(self._end(self._rollback_text()))
-        except InterfaceError:
-            self._ownership.ended(self._block)  # the connection is closed
+        if self._ownership.blocks:
+            await self._start_savepoint()
+        else:
+            self._ownership.begin(self._block, self._beginning())
 
     def _beginning(self) -> str:
         """The statement that begins this transaction."""
-        if self._ownership.blocks:
-            if self._isolation is not None:
-                raise InterfaceError(
-                    "nested transaction has an isolation level of its own: only the outermost "
-                    "transaction can have one"
-                )
-            self._savepoint = self._dispatch.new_name("savepoint")
-            return f"SAVEPOINT {self._savepoint}"
-        if self._connection.is_in_transaction():
+        if self._dispatch.in_transaction():
             raise InterfaceError(
                 "cannot use transaction() in a manually started transaction",
                 hint="end it with COMMIT or ROLLBACK first, or use SAVEPOINT",
@@ -115,6 +101,34 @@ class Transaction:
         if self._deferrable:
             words.append("DEFERRABLE")
         return " ".join(words)
+
+    async def _start_savepoint(self) -> None:
+        if self._isolation is not None:
+            raise InterfaceError(
+                "nested transaction has an isolation level of its own: only the outermost "
+                "transaction can have one"
+            )
+        self._savepoint = self._dispatch.new_name("savepoint")
+        begun = self._dispatch.control(f"SAVEPOINT {self._savepoint}")
+        self._ownership.begin_savepoint(self._block)
+        try:
+            await self._dispatch.answer(begun)
+        except BaseException:
+            if begun.done() and begun.exception() is not None:
+                self._ownership.ended(self._block)
+            else:
+                # Cancelled or out of time while SAVEPOINT or its answer is on the way: nobody will
+                # end what it begins.
+                self._undo()
+            raise
+        self._ownership.opened(self._block)
+
+    def _undo(self) -> None:
+        """Send the rollback right behind a beginning; others wait for its answer."""
+        try:
+            self._dispatch.canceller.expect(self._end(self._rollback_text()))
+        except InterfaceError:
+            self._ownership.ended(self._block)  # the connection is closed
 
     async def commit(self) -> None:
         """Make the changes of this transaction permanent, or part of the outer transaction.
@@ -159,15 +173,26 @@ class Transaction:
 
     async def _commit(self) -> None:
         await self._check_innermost("commit")
+        if self._block.state is BlockState.STARTING:
+            # Behind a BEGIN that fails, COMMIT would succeed.
+            await self._dispatch.block_begun(self._block)
+        if self._block.state is BlockState.BROKEN:
+            self._ownership.ended(self._block)
+            raise aborted() from self._block.cause
+        if self._block.state is BlockState.PENDING:
+            self._ownership.ended(self._block)
+            self._dispatch.check_usable()
+            return
         text = "COMMIT" if self._savepoint is None else f"RELEASE SAVEPOINT {self._savepoint}"
         tag = await self._dispatch.answer(self._end(text))
         if tag == "ROLLBACK":
-            raise TransactionAborted(
-                "the transaction was rolled back: a statement in it had failed before COMMIT"
-            )
+            raise aborted() from self._failure
 
     async def _rollback(self) -> None:
         await self._check_innermost("roll back")
+        if self._block.state in UNBEGUN:
+            self._ownership.ended(self._block)
+            return
         await self._dispatch.answer(self._end(self._rollback_text()))
 
     def _rollback_text(self) -> str:
@@ -178,7 +203,7 @@ class Transaction:
     async def _check_innermost(self, verb: str) -> None:
         """Check that this is the innermost block; otherwise roll back all of it and complain."""
         state = self._block.state
-        if state is not BlockState.OPEN:
+        if state not in STARTED:
             raise InterfaceError(f"cannot {verb}: the transaction is {state.value}")
         inner = self._block
         for block in reversed(self._ownership.blocks):  # none when the connection is closed
@@ -197,7 +222,16 @@ class Transaction:
 
     def _end(self, text: str) -> "asyncio.Future[str]":
         """Submit what ends the block; others go on when it is answered, whoever waits for it."""
-        answer = self._dispatch.control(text)
+        answer = self._dispatch.control(text, self._on_end)
         self._block.state = BlockState.CLOSING
-        answer.add_done_callback(lambda answer: self._ownership.ended(self._block))
         return answer
+
+    def _on_end(self, request: Request) -> None:
+        self._failure = self._dispatch.failure()
+        self._ownership.ended(self._block)
+
+
+def aborted() -> TransactionAborted:
+    return TransactionAborted(
+        "the transaction was rolled back: a statement in it had failed before COMMIT"
+    )

@@ -25,13 +25,36 @@ OUTPUT = Path(__file__).parent.parent / "pgallop" / "sql" / "_harmless_functions
 # Volatile, and harmless all the same. Locks of the transaction end with it, notifications are sent
 # at its commit, settings return to what they were, and sequences may have gaps ("nextval").
 VOLATILE = frozenset(
-    """
-    bernoulli clock_timestamp currval gen_random_uuid lastval nextval pg_advisory_xact_lock
-    pg_advisory_xact_lock_shared pg_current_xact_id pg_database_size pg_indexes_size pg_notify
-    pg_relation_size pg_sleep pg_sleep_for pg_sleep_until pg_table_size pg_total_relation_size
-    pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared random random_normal set_config
-    system timeofday txid_current uuidv4 uuidv7
-    """.split()
+    {
+        "bernoulli",
+        "clock_timestamp",
+        "currval",
+        "gen_random_uuid",
+        "lastval",
+        "nextval",
+        "pg_advisory_xact_lock",
+        "pg_advisory_xact_lock_shared",
+        "pg_current_xact_id",
+        "pg_database_size",
+        "pg_indexes_size",
+        "pg_notify",
+        "pg_relation_size",
+        "pg_sleep",
+        "pg_sleep_for",
+        "pg_sleep_until",
+        "pg_table_size",
+        "pg_total_relation_size",
+        "pg_try_advisory_xact_lock",
+        "pg_try_advisory_xact_lock_shared",
+        "random",
+        "random_normal",
+        "set_config",
+        "system",
+        "timeofday",
+        "txid_current",
+        "uuidv4",
+        "uuidv7",
+    }
 )
 
 # Not volatile, but they run a query or a function that only their arguments name.
@@ -140,7 +163,7 @@ def generate(functions: list[Function]) -> str:
     return "".join(
         [
             HEADER,
-            "\n# All of them, by name.\n",
+            "\n# All of them, by name, with spaces between them.\n",
             _table_source("FUNCTIONS", names - harmful),
             "\n# Those of them that are volatile, and known all the same.\n",
             _table_source("VOLATILE", VOLATILE),
@@ -149,10 +172,8 @@ def generate(functions: list[Function]) -> str:
 
 
 def _table_source(name: str, names: frozenset[str] | set[str]) -> str:
-    lines = textwrap.fill(
-        " ".join(sorted(names)), 100, initial_indent="    ", subsequent_indent="    "
-    )
-    return f'{name} = frozenset(\n    """\n{lines}\n    """.split()\n)\n'
+    lines = textwrap.wrap(" ".join(sorted(names)), 100)
+    return "\n".join([f'{name} = """', *lines, '"""', ""])
 
 
 def main() -> None:

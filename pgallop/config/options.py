@@ -78,6 +78,7 @@ class ConnectOptions:
         max_message_size: bytes; a server message larger than this ends the connection.
         scram_max_iterations: key derivation rounds a server may ask for.
         allow_cleartext_password: send the password itself over TCP without TLS if the server asks.
+        strict: refuse an operation while another one is in progress, instead of queueing it.
         tcp: keepalives and the like, for TCP only.
 
     Example:
@@ -99,6 +100,7 @@ class ConnectOptions:
     max_message_size: int = MAX_MESSAGE_SIZE
     scram_max_iterations: int = SCRAM_MAX_ITERATIONS
     allow_cleartext_password: bool = False
+    strict: bool = False
     tcp: TcpOptions = field(default_factory=TcpOptions)
 
     def ssl_for(self, host: Host) -> SslMode | object:
@@ -127,6 +129,7 @@ def resolve(
     max_message_size: int = MAX_MESSAGE_SIZE,
     scram_max_iterations: int = SCRAM_MAX_ITERATIONS,
     allow_cleartext_password: bool = False,
+    strict: bool = False,
     keepalives: bool | int | None = None,
     keepalives_idle: int | None = None,
     keepalives_interval: int | None = None,
@@ -168,6 +171,7 @@ def resolve(
         max_message_size=_count(Given("max_message_size", max_message_size), 1024),
         scram_max_iterations=_count(Given("scram_max_iterations", scram_max_iterations), 1),
         allow_cleartext_password=_flag(Given("allow_cleartext_password", allow_cleartext_password)),
+        strict=_flag(Given("strict", strict)),
         tcp=resolve_tcp(
             sources,
             keepalives,

@@ -97,9 +97,9 @@ PLAIN_OBJECTS = re.compile(
     "trigger|unlogged|user|view"
 )
 
-# From this major version on a server takes a pipeline for a block from its second statement on: there
-# CALL cannot commit. Before that one in the middle can, and roll back, what ran before it. Checked on
-# 13.23, 15.18 and 18.6.
+# From this major version on a server takes a pipeline for a block from its second statement on, so
+# that CALL cannot commit there. Before, it can commit what ran before it, and roll it back. Checked
+# on 13.23, 15.18 and 18.6.
 ISOLATING_MAJOR = 18
 
 

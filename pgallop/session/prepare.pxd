@@ -6,7 +6,7 @@ from pgallop.wire.writer cimport Writer
 cdef class Prepare(Request):
     cdef readonly str query
     cdef readonly bytes name
-    cdef tuple closes
+    cdef readonly tuple closes
     cdef object registry
     cdef tuple parameter_oids
     cdef list columns

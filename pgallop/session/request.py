@@ -9,7 +9,6 @@ from pgallop.wire import frontend
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
-
 PROLOGUE_REPLIES = b"12C"  # ParseComplete, BindComplete, CommandComplete
 
 
@@ -33,7 +32,8 @@ class Request:
     `position`: where its messages begin in all that the session writes, -1 while not written; the
     session knows from it what was sent. `exposed`: a cancellation meant for another request may hit
     it. `prologue`: the messages of a BEGIN that travels in front of its own, under the same Sync,
-    of which `begin_replies` replies are due. `on_end` is called when it is answered, dropped or lost.
+    and `begin_replies` how many replies to it are due. `on_end` is called when the request is
+    answered, dropped or lost.
     """
 
     __slots__ = (

@@ -21,7 +21,7 @@ cdef class Session:
     cdef readonly int64_t sent
     cdef readonly Py_ssize_t wanted
     cdef readonly int status
-    cdef object failure
+    cdef readonly object failure
     cdef readonly dict parameters
     cdef readonly object broken
     cdef readonly object last_error

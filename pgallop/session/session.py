@@ -4,11 +4,12 @@ One rule holds it together: requests are answered in order. What the server send
 request at the head; it leaves when it reports done, which is at its ReadyForQuery. Notices,
 notifications and parameter changes belong to nobody and bypass it.
 
-    submit(request)   writes the request's messages into the output; what exceeds it has to wait
+    submit(request)   writes the request's messages into the output, unless it has to wait
     take()            the output, for whoever owns the socket
-    receive(data), pump(limit)   takes received bytes, and completes requests a few messages at a time
+    receive(data)     takes received bytes
+    pump(limit)       completes requests with them, so many messages at a time
     discard(request)  its caller has gone; drops it if nothing of it was sent
-    expose()          a cancellation is about to be sent: nothing new is written until `release()`
+    expose()          a cancellation is about to be sent: nothing new is written until release()
     lost(error)       the connection is gone: everybody still waiting is told
 """
 
@@ -48,10 +49,10 @@ class Session:
 
     `requests`: written, in the order of their answers; `waiting`: not yet written, behind a request
     that has to be `alone`, behind a full output, or while `held`. `sent`: how many bytes `take` has
-    handed over; `wanted`: how many of the requests somebody waits for. `status`: the transaction status of the last ReadyForQuery; `failure`: what made
-    the transaction fail that it is in. `parameters`: what ParameterStatus reported. `broken`: why
-    the conversation ended, or None. `on_head` is called when the queue has run empty and when a
-    discarded request has become its head.
+    handed over; `wanted`: how many of the requests somebody waits for. `status`: the transaction
+    status of the last ReadyForQuery; `failure`: what made the transaction fail that it is in.
+    `parameters`: what ParameterStatus reported. `broken`: why the conversation ended, or None.
+    `on_head` is called when the queue has run empty and when a discarded request is its head.
     """
 
     __slots__ = (
@@ -120,12 +121,7 @@ class Session:
             raise InterfaceError(
                 f"connection is closed: {self.broken}", safe_to_retry=True
             ) from self.broken
-        if (
-            self.held
-            or self.blocker is not None
-            or self.waiting
-            or self.writer.pos >= HIGH_WATER
-        ):
+        if self.held or self.blocker is not None or self.waiting or self.writer.pos >= HIGH_WATER:
             self.waiting.append(request)
         else:
             self.enqueue(request)
@@ -323,10 +319,7 @@ class Session:
     def write_waiting(self) -> None:
         """Write what had to wait, up to the next `alone` request."""
         while (
-            self.waiting
-            and self.blocker is None
-            and not self.held
-            and self.writer.pos < HIGH_WATER
+            self.waiting and self.blocker is None and not self.held and self.writer.pos < HIGH_WATER
         ):
             request = self.waiting.popleft()
             if request.discarded:
@@ -351,7 +344,7 @@ class Session:
         self.broken = error
         # The server's last word (FATAL: it is shutting down) went to the head and concerns all.
         head = self.head
-        if head is not None and is_fatal(head.error):
+        if head is not None and head.error is not None and is_fatal(head.error):
             error = head.error
             head.error = None
         requests = [*self.requests, *self.waiting]
@@ -377,7 +370,7 @@ class Session:
         self.broken = error
 
 
-def is_fatal(error: BaseException | None) -> bool:
+def is_fatal(error: BaseException) -> bool:
     """Whether this is the error with which the server ends the connection."""
     if not isinstance(error, PostgresError):
         return False

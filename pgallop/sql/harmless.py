@@ -166,6 +166,7 @@ def _has_right_verbs(words: list[str]) -> bool:
         return rest[:1] == ["into"] and "into" not in rest[1:]
     return (verb in _VERBS or verb == "()") and "into" not in rest
 
+
 def _operators(tokens: list[Token], words: list[str]) -> frozenset[str]:
     """All operators, by their names in the catalogue."""
     operators = set(_ALWAYS)

@@ -64,10 +64,15 @@ class Canceller:
                 waiter.set_result(None)
         self._idle.clear()
 
-    def abandon(self, request: Request) -> None:
-        """The caller of `request` has gone: nobody shall have to wait for it longer than needed."""
-        if not self._link.session.discard(request):
+    def abandon(self, request: Request) -> bool:
+        """The caller of `request` has gone: nobody shall have to wait for it longer than needed.
+
+        Whether it is dropped, because nothing of it was sent.
+        """
+        dropped = self._link.session.discard(request)
+        if not dropped:
             self._consider(0.0)
+        return dropped
 
     def _consider(self, patience: float) -> None:
         """Cancel the head if it was sent and nobody waits for it, after `patience` or the grace."""

@@ -16,7 +16,7 @@ import pytest
 from interruption import MOMENTS, Moment, interruptions
 from live import Connect, Monitor
 from proxy import DelayProxy, _End
-from regressions import LOST, check_disconnection, through
+from regressions import check_disconnection, through
 
 import pgallop
 from pgallop.cli.server import EmbeddedServer
@@ -136,7 +136,7 @@ async def test_2_a_frozen_server(server: EmbeddedServer, ending: str) -> None:
 
         first = asyncio.create_task(conn.fetchval("SELECT $1::int", 2))
         calls = [conn.fetchval("SELECT $1::int", n) for n in range(5)]
-        calls += [conn.execute("SELECT 3; SELECT 4"), conn.fetchval("SELECT 'new'"), block()]
+        calls += [conn.execute("SELECT 3; SELECT 4"), conn.fetchval("SELECT 'new'")]
         others = [asyncio.create_task(call) for call in calls]
         await asyncio.sleep(0.02)
         with took(0.1):
@@ -146,8 +146,10 @@ async def test_2_a_frozen_server(server: EmbeddedServer, ending: str) -> None:
         with took(0.3, least=0.1), pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
                 await conn.fetchval("SELECT $1::int", 9)
-        late = asyncio.create_task(conn.fetchval("SELECT $1::int", 10))
-        await asyncio.sleep(0.1)
+        # By now the first one is being cancelled, and nothing new is sent.
+        late = [asyncio.create_task(conn.fetchval("SELECT $1::int", 10))]
+        late += [asyncio.create_task(block()) for _ in range(2)]
+        await asyncio.sleep(0.05)
         closing = []
         if ending == "dropped while it closes":
             closing = [asyncio.create_task(conn.close())]
@@ -156,7 +158,7 @@ async def test_2_a_frozen_server(server: EmbeddedServer, ending: str) -> None:
         if ending != "never dropped":
             proxy.cut()
         with took(1.5):
-            done, pending = await asyncio.wait([*others, late, *closing], timeout=5)
+            done, pending = await asyncio.wait([*others, *late, *closing], timeout=5)
         assert not pending
         for task in done - set(closing):
             error = task.exception()
@@ -170,7 +172,7 @@ async def test_2_a_frozen_server(server: EmbeddedServer, ending: str) -> None:
 # 3
 
 
-IMPATIENT = {"idle_in_transaction_session_timeout": "20"}
+IMPATIENT = {"idle_in_transaction_session_timeout": "40"}
 
 
 @pytest.mark.parametrize("loop_is_busy", [False, True])
@@ -183,7 +185,8 @@ async def test_3_idle_in_transaction_session_timeout(connect: Connect, loop_is_b
     the next one (SQLAlchemy #13241, asyncpg #1069).
     """
     chance = random.Random(3)
-    survived = killed = 0
+    survived = 0
+    reasons: list[str] = []
 
     async def neighbour(conn: pgallop.Connection) -> None:
         try:
@@ -192,13 +195,14 @@ async def test_3_idle_in_transaction_session_timeout(connect: Connect, loop_is_b
             check_disconnection(error)
 
     async def dawdle() -> None:
-        nonlocal survived, killed
+        nonlocal survived
         conn = await connect(server_settings=IMPATIENT)
+        waiting: list[asyncio.Task[None]] = []
         try:
             async with conn.transaction():
                 assert await conn.fetchval("SELECT 2") == 2
-                waiting = [asyncio.create_task(neighbour(conn)) for _ in range(3)]
-                seconds = 0.005 if chance.random() < 0.2 else 0.017 + chance.random() * 0.008
+                waiting += [asyncio.create_task(neighbour(conn)) for _ in range(3)]
+                seconds = 0.002 if chance.random() < 0.2 else 0.036 + chance.random() * 0.01
                 if loop_is_busy:
                     time.sleep(seconds)
                 else:
@@ -214,13 +218,13 @@ async def test_3_idle_in_transaction_session_timeout(connect: Connect, loop_is_b
                 assert await conn.fetchval("SELECT 6") == 6
         except Exception as error:
             check_disconnection(error)
-            killed += 1
             async with asyncio.timeout(5):
                 while not conn.is_closed():
                     await asyncio.sleep(0.001)
             for verb in (conn.fetch, conn.execute):
-                with pytest.raises(pgallop.InterfaceError, match="connection is closed"):
+                with pytest.raises(pgallop.InterfaceError, match="connection is closed") as caught:
                     await verb("SELECT 7")
+            reasons.append(str(caught.value))
         else:
             survived += 1
         async with asyncio.timeout(5):
@@ -228,9 +232,11 @@ async def test_3_idle_in_transaction_session_timeout(connect: Connect, loop_is_b
             await conn.close()
 
     tasks = 1 if loop_is_busy else 10
-    for _ in range(80 // tasks):
+    for _ in range(60 // tasks):
         await asyncio.gather(*[dawdle() for _ in range(tasks)])
-    assert min(survived, killed) >= 5, (survived, killed)
+    assert min(survived, len(reasons)) >= 3, (survived, reasons)
+    # Who finds a closed socket before the server's last words are read learns no more than that.
+    assert loop_is_busy or any("idle-in-transaction timeout" in reason for reason in reasons)
 
 
 # 4

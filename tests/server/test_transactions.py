@@ -266,7 +266,7 @@ async def test_commit_that_fails(connect: Connect) -> None:
 
 
 async def test_begin_that_fails() -> None:
-    """Nothing is begun, nothing has to be ended, and the next BEGIN is a new one."""
+    """Its statement fails with it, those behind it are not sent, COMMIT does not pretend."""
     heard: list[str] = []
 
     async def refuses_once(client: Client) -> None:
@@ -280,18 +280,26 @@ async def test_begin_that_fails() -> None:
             if len(heard) == 1:
                 client.send(scripts.error_response("25000", "not now"), scripts.ready_for_query())
             else:
-                status = "T" if heard[-1] == "BEGIN" else "I"
+                status = "T" if heard[-1].startswith("BEGIN") else "I"
                 client.send(scripts.command_complete(heard[-1]), scripts.ready_for_query(status))
 
     async with FakeServer(refuses_once) as server:
         conn = await pgallop.connect(host=server.host, port=server.port, user="ada", ssl="disable")
-        with pytest.raises(pgallop.InvalidTransactionStateError, match="not now"):
+        with pytest.raises(pgallop.TransactionAborted) as aborted:
             async with conn.transaction():
-                pytest.fail("the block must not be entered")
+                assert conn.is_in_transaction()
+                with pytest.raises(pgallop.InvalidTransactionStateError, match="not now") as first:
+                    await conn.execute("INSERT INTO t VALUES (1)")
+                for call in (conn.execute, conn.fetch):
+                    with pytest.raises(pgallop.InFailedSQLTransactionError) as behind:
+                        await call("INSERT INTO t VALUES (2)")
+                    assert behind.value.__cause__ is first.value
+        assert aborted.value.__cause__ is first.value
+        assert not conn.is_in_transaction()
         async with conn.transaction():
-            assert conn.is_in_transaction()
+            await conn.execute("SELECT 1")
         await conn.close()
-    assert heard == ["BEGIN", "BEGIN", "COMMIT"]
+    assert heard == ["BEGIN; INSERT INTO t VALUES (1)", "BEGIN; SELECT 1", "COMMIT"]
 
 
 # Misuse

@@ -34,6 +34,8 @@ from scripts import (
 
 from pgallop.errors import ProtocolError
 from pgallop.session import transitions
+from pgallop.session.execute import Execute
+from pgallop.session.pipeline import Pipeline
 from pgallop.session.transitions import DONE, ILLEGAL, compile_table
 
 Table = dict[str, dict[str, str]]
@@ -95,6 +97,14 @@ PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
         "sync": (BIND_COMPLETE, MESSAGES["C"]),
         "failed": (BIND_COMPLETE, MESSAGES["E"]),
     },
+    "PIPELINE": {
+        "bind": (),
+        "rows": (BIND_COMPLETE,),
+        "last bind": (BIND_COMPLETE, MESSAGES["C"]) * 2,
+        "last rows": (*(BIND_COMPLETE, MESSAGES["C"]) * 2, BIND_COMPLETE),
+        "sync": (BIND_COMPLETE, MESSAGES["C"]) * 3,
+        "failed": (BIND_COMPLETE, MESSAGES["E"]),
+    },
     "SIMPLE": {
         "statement": (),
         "rows": (MESSAGES["T"],),
@@ -114,8 +124,11 @@ def begin(name: str) -> tuple[Conversation, Answer]:
         return talk, talk.startup("sesam", private=True)
     if name == "PREPARE":
         return talk, talk.prepare("SELECT 1", closes=(b"evicted",))
+    rows = statement("SELECT id FROM t", (), (("id", INT4),))
     if name == "EXECUTE":
-        return talk, talk.execute(statement("SELECT id FROM t", (), (("id", INT4),)))
+        return talk, talk.execute(rows)
+    if name == "PIPELINE":
+        return talk, talk.submit(Pipeline(None, [Execute(None, rows, ()) for _ in range(3)]))
     return talk, talk.simple("SELECT 1")
 
 

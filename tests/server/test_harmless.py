@@ -1,0 +1,227 @@
+"""The proof that a statement is harmless to repeat, asked of a real server.
+
+Each trick makes a statement do what a rollback does not undo: it takes an advisory lock of the
+session. The test sees the lock outlive the rollback, and the proof has to say no; without the
+trick it says yes, so that it is the trick that is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from pgallop.cli.server import EmbeddedServer
+from pgallop.sql.harmless import PROOF, candidate
+
+LOCK = 4711
+
+# boom() is what must not be called twice.
+SCHEMA = f"""
+    CREATE TABLE parent (id int PRIMARY KEY, name text);
+    INSERT INTO parent SELECT n, 'name' FROM generate_series(1, 2) AS n;
+    CREATE TABLE child (id int REFERENCES parent ON DELETE CASCADE, n int NOT NULL DEFAULT 0);
+    INSERT INTO child VALUES (1, 1), (2, 2);
+    CREATE SCHEMA other;
+    CREATE FUNCTION other.take() RETURNS int LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_lock({LOCK}); RETURN 1; END';
+    CREATE FUNCTION other.take_and_say(yes bool) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS
+        'BEGIN PERFORM other.take(); RETURN yes; END';
+    CREATE FUNCTION other.take_on_change() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM other.take(); RETURN COALESCE(NEW, OLD); END';
+"""
+
+
+class Database:
+    """A transaction that is never committed, in a database of nobody else."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self.version = connection.info.server_version // 10000
+
+    def run(self, sql: str) -> None:
+        self._connection.execute(sql)  # type: ignore[call-overload]
+
+    def ask(self, sql: str) -> list[tuple[object, ...]]:
+        return self._connection.execute(sql).fetchall()  # type: ignore[call-overload, no-any-return]
+
+    def proves(self, query: str) -> bool:
+        found = candidate(query)
+        assert found is not None
+        with psycopg.RawCursor(self._connection) as cursor:
+            cursor.execute(PROOF, found.parameters())  # type: ignore[arg-type]
+            ((answer,),) = cursor.fetchall()
+        assert isinstance(answer, bool)
+        assert not self.is_locked()
+        return answer
+
+    def is_locked(self) -> bool:
+        where = "locktype = 'advisory' AND pid = pg_backend_pid()"
+        return self.ask(f"SELECT FROM pg_catalog.pg_locks WHERE {where}") != []
+
+    def outlives_its_rollback(self, query: str) -> bool:
+        """Run a statement, roll it back, and look whether the lock is still there."""
+        self.run("SAVEPOINT before")
+        with psycopg.RawCursor(self._connection) as cursor:
+            cursor.execute(query)  # type: ignore[arg-type]
+        self.run("SET CONSTRAINTS ALL IMMEDIATE")  # as a commit would
+        self.run("ROLLBACK TO before")
+        locked = self.is_locked()
+        self.run("SELECT pg_catalog.pg_advisory_unlock_all()")
+        return locked
+
+
+@pytest.fixture(scope="module")
+def connection(server: EmbeddedServer) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(server.dsn, autocommit=True) as administrator:
+        administrator.execute("CREATE DATABASE harmless")
+        with psycopg.connect(server.dsn, dbname="harmless") as connection:
+            connection.execute(SCHEMA)  # type: ignore[call-overload]
+            connection.commit()
+            yield connection
+        administrator.execute("DROP DATABASE harmless")
+
+
+@pytest.fixture
+def database(connection: psycopg.Connection) -> Iterator[Database]:
+    yield Database(connection)
+    connection.rollback()
+
+
+ORDINARY = """
+    CREATE TYPE mood AS ENUM ('sad', 'happy');
+    CREATE TYPE pair AS (a int, b mood);
+    CREATE DOMAIN email AS text DEFAULT lower('A@B') CHECK (VALUE ~ '@' AND length(VALUE) < 100);
+    CREATE TYPE span AS RANGE (subtype = float8, subtype_diff = float8mi);
+    CREATE TABLE users (
+        id serial PRIMARY KEY,
+        name varchar(50) NOT NULL UNIQUE DEFAULT 'x' || now()::text CHECK (name <> ''),
+        email email, moods mood[] DEFAULT '{happy}', mood mood DEFAULT 'sad' CHECK (mood > 'sad'),
+        pair pair, span span, tags text[], data jsonb DEFAULT '{}', document tsvector,
+        price numeric(10, 2) CHECK (price BETWEEN 0 AND 100 AND price IN (1, 2, 3)),
+        born date DEFAULT CURRENT_DATE, seen timestamptz DEFAULT clock_timestamp(),
+        EXCLUDE (price WITH =)
+    );
+    ALTER TABLE users ADD added int DEFAULT 5;
+    CREATE INDEX ON users (lower(name)) WHERE born > '2000-01-01' AND tags[1] IS NOT NULL;
+    CREATE INDEX ON users USING gin (document);
+    CREATE INDEX ON users USING gin (to_tsvector('english', name));
+    CREATE TABLE orders (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        "user" int REFERENCES users ON DELETE CASCADE ON UPDATE SET NULL DEFERRABLE,
+        n int NOT NULL DEFAULT nextval('users_id_seq'), UNIQUE (n) DEFERRABLE
+    );
+    CREATE TABLE log (at timestamptz, text text) PARTITION BY RANGE (at, (length(text)));
+    CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM ('2000-01-01', 0) TO (MAXVALUE, MAXVALUE);
+    CREATE TABLE base (id int CHECK (id > 0));
+    CREATE TABLE heir (more mood) INHERITS (base);
+    CREATE TEMP TABLE scratch (id int) ON COMMIT DROP;
+    CREATE TABLE tenants (tenant text, id int);
+    ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY own ON tenants USING (tenant = current_setting('app.tenant', true));
+"""
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1",
+        "SELECT id, name FROM users WHERE id = $1",
+        "SELECT u.id, o.n AS count FROM users u JOIN orders o ON o.user = u.id ORDER BY 2 DESC",
+        "SELECT * FROM users NATURAL JOIN orders LEFT JOIN log USING (at) FOR UPDATE",
+        "SELECT count(*), sum(n) * 2, max(id), array_agg(id ORDER BY id) FROM orders GROUP BY n",
+        "SELECT row_number() OVER (PARTITION BY n) FROM orders",
+        "SELECT now(), lower(name), coalesce(name, ''), substring(name from 1 for 2) FROM users",
+        "SELECT round(price), price::int, extract(year FROM born), age(born) FROM users",
+        "SELECT name FROM users WHERE name LIKE 'a%' AND id BETWEEN 1 AND 2 AND id IN (1, 2)",
+        "SELECT data -> 'a' ->> 'b', data @> '{}', data ? 'x', jsonb_set(data, '{a}', '1') FROM users",
+        "SELECT id FROM users WHERE document @@ to_tsquery('english', 'x') AND tags && ARRAY['a']",
+        "SELECT mood, moods, (pair).b, span, email FROM users WHERE mood = 'happy' ORDER BY mood",
+        "SELECT 'sad'::mood, CAST('x@y' AS email), ROW(1, 'sad')::pair, '[1,2]'::public.span",
+        "SELECT pg_sleep(0), random(), pg_notify('x', 'y'), set_config('a.b', 'c', false)",
+        "SELECT pg_advisory_xact_lock(1), nextval('users_id_seq'), gen_series.n"
+        " FROM generate_series(1, 3) AS gen_series (n)",
+        "INSERT INTO users (name, email) VALUES ($1, $2) RETURNING id",
+        "INSERT INTO orders (n) SELECT n FROM orders RETURNING *",
+        "INSERT INTO users (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE"
+        " SET name = excluded.name WHERE users.id > 0",
+        "INSERT INTO scratch VALUES (1)",
+        "UPDATE orders SET n = n + 1 WHERE id = $1",
+        "UPDATE users u SET name = upper(u.name) FROM orders o WHERE o.user = u.id",
+        "DELETE FROM users WHERE id = ANY ($1::int[]) RETURNING *",
+        "MERGE INTO orders USING users ON orders.user = users.id"
+        " WHEN MATCHED THEN UPDATE SET n = 1 WHEN NOT MATCHED THEN INSERT (n) VALUES (1)",
+        "WITH gone AS (DELETE FROM orders RETURNING n) INSERT INTO orders (n) SELECT n FROM gone",
+        "INSERT INTO log VALUES (now(), 'x')",
+        "SELECT * FROM log_1 UNION SELECT * FROM log",
+        "UPDATE base SET id = id + 1",
+        "SELECT * FROM tenants",
+        "DELETE FROM tenants",
+        "SELECT * FROM information_schema.columns",
+        "SELECT relname, columns.parameters FROM pg_catalog.pg_class AS columns",
+    ],
+)
+def test_ordinary_statements_are_harmless(database: Database, query: str) -> None:
+    database.run(ORDINARY)
+    assert database.proves(query)
+
+
+@pytest.mark.parametrize("extension", ["citext", "hstore", "btree_gist", "pg_trgm", "ltree"])
+def test_extensions_do_not_spoil_what_does_not_use_them(database: Database, extension: str) -> None:
+    database.run(f"CREATE EXTENSION {extension}")
+    assert database.proves("SELECT * FROM parent WHERE id = $1 AND name <> 'x'")
+    assert database.proves("SELECT count(*) FROM parent WHERE id IN (1, 2) GROUP BY name")
+    assert database.proves("INSERT INTO parent VALUES (1, 'x' || $1) RETURNING *")
+    assert database.proves("DELETE FROM child WHERE n > 1")
+
+
+def test_what_an_extension_brought_is_unknown(database: Database) -> None:
+    database.run("CREATE EXTENSION citext; CREATE TABLE t (a citext, b int)")
+    assert not database.proves("SELECT b FROM t WHERE b = 1")
+    assert not database.proves("SELECT 'a'::citext")
+    assert not database.proves("SELECT citext('a') = 'A'")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT pg_advisory_lock(4711)",
+        "SELECT pg_try_advisory_lock_shared(4711)",
+        "SELECT * FROM pg_catalog.pg_advisory_lock(1, 2)",
+        "SELECT (4711::bigint).pg_advisory_lock",
+        'SELECT "pg_advisory_lock" /* */ (4711)',
+        "SELECT PG_ADVISORY_LOCK(id) FROM parent",
+        "INSERT INTO parent SELECT 5 WHERE pg_try_advisory_lock(1) RETURNING id",
+        "SELECT query_to_xml('SELECT other.take()', false, false, '')",
+        "SELECT setval('pg_toast.x', 1)",
+        "SELECT setseed(0.5)",
+        "SELECT lo_create(0)",
+        "SELECT lo_export(1, '/nowhere')",
+        "SELECT pg_terminate_backend(0)",
+        "SELECT pg_cancel_backend(0)",
+        "SELECT pg_reload_conf()",
+        "SELECT pg_logical_emit_message(false, 'a', 'b')",
+        "SELECT pg_create_restore_point('a')",
+        "SELECT pg_read_file('x')",
+        "SELECT pg_stat_reset()",
+        "SELECT pg_export_snapshot()",
+        "SELECT * FROM ts_stat('SELECT other.take()')",
+        "SELECT ts_rewrite('a'::tsquery, 'SELECT other.take()')",
+        "SELECT table_to_xml('parent', false, false, '')",
+        "SELECT database_to_xml(false, false, '')",
+        "SELECT pg_input_is_valid('1', 'int')",
+        "SELECT domain_in('x', 1, 1)",
+        "SELECT * FROM pg_stat_activity",
+        "SELECT other.take()",
+    ],
+)
+def test_functions_with_effects_are_not(database: Database, query: str) -> None:
+    assert not database.proves(query)
+
+
+# name -> what has to be there, the statement
+TRICKS: dict[str, tuple[str, str]] = {
+    "a function": ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT other.take()'",)
+    + ("SELECT f()",),
+}

@@ -1,0 +1,146 @@
+"""Random pipelines, whose outcomes are compared with what another session sees in the table."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from live import Connect, Monitor
+
+import pgallop
+from pgallop import Outcome, Pipeline, PipelinedStatement, PipelineError
+
+PIPELINES = 300
+
+STATEMENTS = {
+    "SELECT 1": 4,
+    "SELECT generate_series(1, 3)": 2,
+    "": 1,
+    "BEGIN": 5,
+    "COMMIT": 5,
+    "COMMIT AND CHAIN": 2,
+    "ROLLBACK": 3,
+    "ROLLBACK AND CHAIN": 1,
+    "SAVEPOINT a": 6,
+    'SAVEPOINT "b"': 4,
+    "RELEASE a": 2,
+    "RELEASE SAVEPOINT b": 2,
+    "ROLLBACK TO A": 3,
+    "ROLLBACK WORK TO SAVEPOINT b": 2,
+    "SELECT 1/0": 2,
+    "INSERT INTO entries VALUES (-1)": 2,  # refused when its transaction is committed
+}
+ON_THEIR_OWN = {
+    "CALL keep()": 1,
+    "CALL undo()": 1,
+    "DO 'BEGIN COMMIT; END'": 1,
+    "VACUUM extra": 1,
+}
+INSERT = "INSERT INTO entries VALUES ($1) RETURNING n"
+
+# What came before, in the same session.
+BEGINNINGS = {
+    "": 6,
+    "BEGIN": 1,
+    "BEGIN; SAVEPOINT a": 2,
+    "BEGIN; SAVEPOINT a; SAVEPOINT b": 1,
+    "BEGIN; SAVEPOINT a; SELECT 1/0": 2,
+}
+# What comes after.
+ENDS = ("COMMIT", "ROLLBACK", "ROLLBACK TO a; COMMIT", "ROLLBACK TO b; COMMIT")
+
+
+@pytest.fixture(autouse=True)
+def table(monitor: Monitor) -> None:
+    monitor.ask(
+        "DROP TABLE IF EXISTS entries, extra; CREATE TABLE extra ();"
+        "CREATE TABLE entries (n int);"
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN RAISE check_violation; END';"
+        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON entries INITIALLY DEFERRED "
+        "FOR EACH ROW WHEN (NEW.n < 0) EXECUTE FUNCTION refuse();"
+        "CREATE OR REPLACE PROCEDURE keep() LANGUAGE plpgsql AS 'BEGIN COMMIT; END';"
+        "CREATE OR REPLACE PROCEDURE undo() LANGUAGE plpgsql AS 'BEGIN ROLLBACK; END'"
+    )
+
+
+def drawn(chance: random.Random, weights: dict[str, int]) -> str:
+    return chance.choices(list(weights), list(weights.values()))[0]
+
+
+def verb(pipeline: Pipeline, chance: random.Random) -> Callable[..., PipelinedStatement[object]]:
+    return chance.choice((pipeline.fetchval, pipeline.execute))
+
+
+async def try_out(conn: pgallop.Connection, query: str) -> bool:
+    """Whether a script succeeded."""
+    try:
+        await conn.execute(query)
+    except pgallop.PostgresError:
+        return False
+    return True
+
+
+async def one(
+    conn: pgallop.Connection, chance: random.Random, number: int, own: bool
+) -> tuple[dict[int, Outcome], str, list[str]]:
+    """Run a random pipeline that inserts numbers from `number` on.
+
+    Returns the outcome of each, how the transaction ended that was open then, and all statements.
+    """
+    statements = STATEMENTS | (ON_THEIR_OWN if own else {})
+    beginning = drawn(chance, BEGINNINGS)
+    await try_out(conn, beginning)
+    pipeline = conn.pipeline()
+    inserts = {}
+    error = None
+    try:
+        async with pipeline:
+            for _ in range(chance.randrange(1, 10)):
+                if chance.random() < 0.5:
+                    inserts[number] = verb(pipeline, chance)(INSERT, number)
+                    number += 1
+                else:
+                    verb(pipeline, chance)(drawn(chance, statements))
+    except PipelineError as caught:
+        error = caught
+    failed = [each for each in pipeline.statements if each.outcome is Outcome.FAILED]
+    if error is None:
+        assert not failed
+    else:
+        assert failed or "what ends the pipeline failed" in str(error)
+    end = ""
+    if conn.is_in_transaction():
+        end = chance.choice(ENDS)
+        if not await try_out(conn, end):  # there is no such savepoint
+            end = "ROLLBACK"
+            await conn.execute(end)
+    story = [beginning, *map(repr, pipeline.statements), end, repr(error)]
+    return {n: statement.outcome for n, statement in inserts.items()}, end, story
+
+
+@pytest.mark.parametrize("own", [False, True])
+async def test_random_pipelines(connect: Connect, monitor: Monitor, own: bool) -> None:
+    chance = random.Random(own)
+    seen: Counter[Outcome] = Counter()
+    async with connect() as conn:
+        for number in range(0, 100 * PIPELINES, 100):
+            found, end, story = await one(conn, chance, number, own)
+            stored = {n for (n,) in monitor.ask("SELECT n FROM entries WHERE n >= %s", number)}
+            for n, outcome in found.items():
+                seen[outcome] += 1
+                if outcome is Outcome.IN_TRANSACTION:
+                    assert end
+                    if end == "ROLLBACK":
+                        assert n not in stored, (n, story)
+                    elif end == "COMMIT":
+                        assert n in stored, (n, story)
+                elif outcome is not Outcome.UNKNOWN:
+                    assert (n in stored) is (outcome is Outcome.DONE), (n, story)
+    assert -1 not in {n for (n,) in monitor.ask("SELECT n FROM entries")}
+    expected = set(Outcome) - {Outcome.FAILED}  # the inserts are never refused
+    if not own or conn.get_server_version() >= (18,):
+        expected -= {Outcome.UNKNOWN}
+    assert set(seen) - {Outcome.FAILED} == expected
