@@ -422,8 +422,8 @@ class Dispatch:
         Args:
             calls: of each statement its text, its arguments, whether the first row is enough.
             timeout: seconds for all of it; the connection's `command_timeout` if None.
-            on_submit: is given the request before it is submitted, and None before another is made
-                of it. While there is none, only what prepares the statements was sent.
+            on_submit: is given the request before it is submitted, and None if it is dropped or to
+                be made anew. While there is none, only what prepares the statements was sent.
 
         Raises whatever kept the statements from running, or stopped them.
         """
@@ -439,7 +439,7 @@ class Dispatch:
         calls: Sequence[tuple[str, tuple[Any, ...], bool]],
         timeout: float | None,
         deadline: float | None,
-        on_submit: Callable[[Pipeline], None],
+        on_submit: Callable[[Pipeline | None], None],
     ) -> None:
         again = True
         while True:
@@ -449,7 +449,8 @@ class Dispatch:
             try:
                 await request.waiter
             except BaseException as error:
-                self._abandon(request)
+                if self._abandon(request):
+                    on_submit(None)
                 if not self._was_stale(request, error) or not again:
                     raise
                 again = False

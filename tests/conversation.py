@@ -162,14 +162,33 @@ class Conversation:
         user = {"user": "ada", "database": "shop"}
         return self.submit(Startup(None, user, password, private, max_iterations))
 
+    def prepare_request(
+        self, query: str, name: bytes = b"s1", closes: tuple[bytes, ...] = ()
+    ) -> Prepare:
+        return Prepare(None, query, name, REGISTRY, closes)
+
+    def execute_request(
+        self, statement: Statement, *arguments: Any, limited: bool = False
+    ) -> Execute:
+        return Execute(None, statement, arguments, limited)
+
+    def simple_request(self, query: str) -> SimpleQuery:
+        return SimpleQuery(None, query)
+
     def prepare(self, query: str, name: bytes = b"s1", closes: tuple[bytes, ...] = ()) -> Answer:
-        return self.submit(Prepare(None, query, name, REGISTRY, closes))
+        return self.submit(self.prepare_request(query, name, closes))
 
     def execute(self, statement: Statement, *arguments: Any, limited: bool = False) -> Answer:
-        return self.submit(Execute(None, statement, arguments, limited))
+        return self.submit(self.execute_request(statement, *arguments, limited=limited))
 
     def simple(self, query: str) -> Answer:
-        return self.submit(SimpleQuery(None, query))
+        return self.submit(self.simple_request(query))
+
+    def begin(self, request: Request, on_end: Callable[[Request], None] | None = None) -> Answer:
+        """Submit `request` with a BEGIN in front."""
+        request.carry("BEGIN")
+        request.on_end = on_end
+        return self.submit(request)
 
     def abandon(self, answer: Answer) -> None:
         """Let the caller go, after all that was written has been sent."""

@@ -42,6 +42,8 @@ class DelayProxy:
         self.bytes_to_client = 0
         self.connections = 0
         self.frozen = False
+        #: Accept new connections, and neither read from them nor answer.
+        self.black_hole = False
         self.bytes_until_close: int | None = None
         self._server_host = server_host
         self._server_port = server_port
@@ -101,7 +103,7 @@ class DelayProxy:
     def opened(self, end: _End, *, is_client: bool) -> None:
         """Called by an end that is connected."""
         self._ends.add(end)
-        if is_client:
+        if is_client and not self.black_hole:
             task = asyncio.get_running_loop().create_task(self._connect(end))
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)

@@ -148,6 +148,7 @@ class Session:
         """What is to be sent now; writes on with what had to wait for room."""
         if self.dropping:
             self.drop_unsent()
+            self.write_waiting()
         data = self.writer.take()
         self.sent += len(data)
         self.write_waiting()

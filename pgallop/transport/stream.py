@@ -85,6 +85,8 @@ class Stream:
         if self.closed or self.blocked() or self.session.writer.pos == 0:
             return
         data = self.session.take()
+        if not data:
+            return  # all of it was dropped
         if self.tls is not None:
             try:
                 data = self.tls.encrypt(data)

@@ -41,8 +41,9 @@ class Administrator:
         """Run several statements without arguments."""
         await self._connection.execute(script.encode())
 
-    async def cancel(self, pid: int) -> None:
-        await self.ask("SELECT pg_cancel_backend(%s)", pid)
+    async def cancel(self, pid: int, times: int = 1) -> None:
+        """Cancel what that backend does, so many times in a row."""
+        await self.ask("SELECT pg_cancel_backend(%s) FROM generate_series(1, %s)", pid, times)
 
     async def terminate(self, pid: int) -> None:
         await self.ask("SELECT pg_terminate_backend(%s)", pid)

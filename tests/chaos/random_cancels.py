@@ -12,9 +12,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+from unittest import mock
 
 from chaos.administrator import Administrator
 from chaos.figures import Figures
@@ -25,6 +28,8 @@ from event_loops import open_sockets
 
 import pgallop
 from pgallop.cli.server import EmbeddedServer
+from pgallop.sql import harmless
+from pgallop.transport import cancel
 
 TASKS = 200
 CANCELS = 100_000  # at scale 1
@@ -42,6 +47,7 @@ class Record:
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     cancels: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
     reconnects: int = 0
     freed_max: float = 0.0
     misdelivered: list[str] = field(default_factory=list)
@@ -121,7 +127,9 @@ class Crowd:
     async def _interfere(self) -> None:
         while self._administered:
             await asyncio.sleep(self._chance.random() * 0.1)
-            await self._administrator.cancel(self.conn.get_server_pid())
+            # One, or a volley that does not even spare what ends a transaction.
+            volley = self._chance.choice((1, 1, 100))
+            await self._administrator.cancel(self.conn.get_server_pid(), volley)
 
     # -- one of the crowd ------------------------------------------------------------------------
 
@@ -277,16 +285,32 @@ async def run(server: EmbeddedServer, seed: int, scale: float) -> Figures:
     record = Record()
     sockets = open_sockets()
     goal = max(1, round(CANCELS * scale))
+    calls = record.calls
     async with Administrator(server.dsn) as administrator:
-        while record.cancels < goal and not record.stuck:
-            cancels = -(-min(CANCELS_PER_WAVE, goal - record.cancels) // CROWDS)
-            crowds = [
-                Crowd(server.tcp_dsn, chance, number, cancels, record) for number in range(CROWDS)
-            ]
-            await asyncio.gather(*[crowd.run(administrator) for crowd in crowds])
+        with counted(calls, cancel, "send_cancel"), counted(calls, harmless, "candidate"):
+            while record.cancels < goal and not record.stuck:
+                cancels = -(-min(CANCELS_PER_WAVE, goal - record.cancels) // CROWDS)
+                crowds = [
+                    Crowd(server.tcp_dsn, chance, number, cancels, record)
+                    for number in range(CROWDS)
+                ]
+                await asyncio.gather(*[crowd.run(administrator) for crowd in crowds])
     await _check_process(record, sockets)
     _tell(figures, record)
     return figures.finish()
+
+
+@contextmanager
+def counted(calls: Counter[str], module: ModuleType, name: str) -> Iterator[None]:
+    """Count the calls of a function that its callers look up in its module."""
+    function = getattr(module, name)
+
+    def counting(*args: Any) -> Any:
+        calls[name] += 1
+        return function(*args)
+
+    with mock.patch.object(module, name, counting):
+        yield
 
 
 async def _check_process(record: Record, sockets: set[str]) -> None:
@@ -313,6 +337,8 @@ def _tell(figures: Figures, record: Record) -> None:
     figures.zero("untyped", record.untyped)
     figures.zero("stuck", record.stuck)
     figures.zero("leaked", record.leaked)
+    figures.show("signals", record.calls["send_cancel"])
+    figures.show("proofs", record.calls["candidate"])
     figures.show("collateral", outcomes[Outcome.COLLATERAL])
     figures.show("administrator", outcomes[Outcome.CANCELED] - len(record.misdirected))
     figures.show("busy", outcomes[Outcome.BUSY])

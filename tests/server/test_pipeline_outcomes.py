@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from live import Connect, Monitor
@@ -70,7 +71,7 @@ def drawn(chance: random.Random, weights: dict[str, int]) -> str:
     return chance.choices(list(weights), list(weights.values()))[0]
 
 
-def verb(pipeline: Pipeline, chance: random.Random) -> Callable[..., PipelinedStatement[object]]:
+def verb(pipeline: Pipeline, chance: random.Random) -> Callable[..., PipelinedStatement[Any]]:
     return chance.choice((pipeline.fetchval, pipeline.execute))
 
 
