@@ -6,8 +6,7 @@ the transaction of another context to end, or to be prepared first (`run`).
 
 import asyncio
 from asyncio import get_running_loop
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pgallop.codecs.registry import Registry
@@ -141,8 +140,11 @@ class Dispatch:
         if timeout is None:
             timeout = self._command_timeout
         deadline = None if timeout is None else self._loop.time() + timeout
-        with self.alone():
+        self._claim()
+        try:
             return await self._run(query, args, limited, timeout, deadline)
+        finally:
+            self._operation = ""
 
     async def _run(
         self,
@@ -260,10 +262,11 @@ class Dispatch:
             timeout = self._command_timeout
         self.check_usable()
         deadline = None if timeout is None else self._loop.time() + timeout
-        if not self._strict:
+        self._claim()
+        try:
             return await self._script(query, timeout, deadline)
-        with self.alone():
-            return await self._script(query, timeout, deadline)
+        finally:
+            self._operation = ""
 
     async def _script(self, query: str, timeout: float | None, deadline: float | None) -> str:
         if not self.ownership.is_my_turn():
@@ -361,11 +364,9 @@ class Dispatch:
         self._closing = True
         self.ownership.dissolve()
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """In strict mode: refuse the operation of the block if another one is in progress."""
+    def _claim(self) -> None:
+        """In strict mode, refuse an operation while another one is in progress."""
         if not self._strict:
-            yield
             return
         if self._operation:
             raise InterfaceError(
@@ -378,10 +379,6 @@ class Dispatch:
         task = asyncio.current_task()
         name = "no task" if task is None else f"task {task.get_name()!r}"
         self._operation = f"{name}, begun at {caller()}"
-        try:
-            yield
-        finally:
-            self._operation = ""
 
     def _submit(self, request: Request) -> None:
         if self._closing:
@@ -431,8 +428,11 @@ class Dispatch:
         if timeout is None:
             timeout = self._command_timeout
         deadline = None if timeout is None else self._loop.time() + timeout
-        with self.alone():
+        self._claim()
+        try:
             await self._pipeline(calls, timeout, deadline, on_submit)
+        finally:
+            self._operation = ""
 
     async def _pipeline(
         self,

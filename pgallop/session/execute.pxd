@@ -18,8 +18,8 @@ cdef class Execute(Request):
     cdef readonly tuple arguments
     cdef readonly bint limited
     cdef readonly bint bound
-    cdef list rows
-    cdef bytes command
+    cdef readonly list rows
+    cdef readonly bytes command
 
     @cython.locals(statement=Statement, start=Py_ssize_t)
     cdef object write(self, Writer writer)

@@ -65,12 +65,18 @@ known(oid) AS (
         AND (p.prolang = 12
             OR CASE WHEN p.prolang = 14 THEN
                 (pg_catalog.to_jsonb(p) ->> 'prosqlbody') IS NOT NULL
-                OR p.prosrc !~ '[-+*/<>=~!@#%^&|`?]|overlaps' END)
+                OR pg_catalog.regexp_replace(
+                        p.prosrc, 'operator[(]pg_catalog[.][^()]+[)]', '', 'g')
+                    !~ '[-+*/<>=~!@#%^&|`?]|overlaps' END)
         -- Dictionaries and parsers are called by these.
         AND (p.proname::pg_catalog.text !~
                 '^(.*to_ts(vector|query)|ts_(debug|headline|lexize|match_t[tq]|parse|token_type))$'
             OR NOT EXISTS (SELECT FROM pg_catalog.pg_ts_template AS x WHERE x.oid >= 16384)
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_ts_parser AS x WHERE x.oid >= 16384))
+    UNION ALL
+    -- Each range type has its own.
+    SELECT p.oid FROM pg_catalog.pg_proc AS p
+    WHERE p.prolang = 12 AND p.prosrc ~ '^(multi)?range_constructor[0-3]$'
 ),
 -- Where a relation leads: to partitions and heirs, both ways, to where a foreign key cascades, and
 -- to where it only reads. `always`: if only read too; `keeps`: if written to, so is the other one.

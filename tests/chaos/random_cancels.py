@@ -22,7 +22,7 @@ from unittest import mock
 from chaos.administrator import Administrator
 from chaos.figures import Figures
 from chaos.ledger import NOTHING, Faults, Ledger
-from chaos.operations import SCHEMA, Call, Operation, choose
+from chaos.operations import OPERATIONS, SCHEMA, SINGLE, Call, Operation, choose
 from chaos.outcomes import Outcome, leaves, outcome_of, story
 from event_loops import open_sockets
 
@@ -68,6 +68,7 @@ class Crowd:
         self._chance = chance
         self._cancels_left = cancels
         self._administered = number == 0
+        self._operations = SINGLE if number % 2 else OPERATIONS
         self._record = record
         self._schema = f"crowd_{number}"
         self._ledger = Ledger(f"{self._schema}.ledger")
@@ -140,7 +141,7 @@ class Crowd:
     async def _one(self) -> None:
         """One operation, which is given up at some moment or other, or not."""
         self._nonce += 1
-        operation = choose(self._chance)
+        operation = choose(self._chance, self._operations)
         call = Call(self.conn, self._nonce, random.Random(self._chance.random()))
         way = self._chance.random()
         if 0.45 < way < 0.7:

@@ -11,6 +11,7 @@ from proxy import DelayProxy
 
 import pgallop
 from pgallop.cli.server import EmbeddedServer
+from pgallop.transport import cancel
 
 Error = pgallop.CollateralCancelError
 
@@ -42,12 +43,15 @@ async def test_a_long_head_is_cancelled_for_its_neighbours(connect: Connect) -> 
         assert not conn.is_closed()
 
 
-async def test_a_head_that_is_finishing_is_left_alone(connect: Connect, monitor: Monitor) -> None:
+async def test_a_head_that_is_finishing_is_left_alone(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No signal within the grace: a write that ends in it is done."""
+    monkeypatch.setattr(cancel, "GRACE_SECONDS", 5.0)
     async with connect() as conn:
         await conn.execute("CREATE TEMP TABLE grace (n int)")
-        insert = "INSERT INTO grace SELECT 1 FROM pg_sleep(0.04)"
-        for round in range(5):
+        insert = "INSERT INTO grace SELECT 1 FROM pg_sleep(0.1)"
+        for round in range(3):
             head = asyncio.create_task(conn.execute(insert))
             behind = asyncio.create_task(conn.fetchval("SELECT count(*) FROM grace"))
             await asyncio.sleep(0.02)

@@ -93,6 +93,7 @@ def outcomes(
         ("call f(); begin; select", 2, BROKEN, "?rf"),
         ("call f(); rollback; select", 3, IDLE, "?dd"),
         ("call f(); commit; select; select", 3, IDLE, "ddrf"),
+        ("begin; commit and chain; call f(); select", 3, BROKEN, "ddrf"),
         ("; call f(); select", 2, IDLE, "d?f"),
         # The connection was lost, or the caller has gone.
         ("select; select; select", 0, NEVER, "???"),
