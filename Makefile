@@ -22,7 +22,7 @@ SOURCES := setup.py pyproject.toml $(shell find pgallop -name '*.py' -o -name '*
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled test-interpreted lint types bench build clean
+.PHONY: help demo test test-compiled test-interpreted lint types bench chaos build clean
 
 help: ## list the targets
 	@echo 'Usage: make TARGET'
@@ -53,6 +53,12 @@ types: $(DEV_INSTALLED) ## mypy and pyright
 # -P keeps this folder from the head of the path, where its pgallop would hide the compiled one.
 bench: build ## the comparison with other drivers; for the bench: ARGS='--help'
 	@PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m bench $(ARGS)
+
+chaos: build ## the long run of the robustness suite, on PostgreSQL 18 and 13; for it: ARGS='--line 1'
+	@failed=0; for postgres in 18 13; do \
+	    PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m tests.chaos \
+	        --postgres $$postgres $(ARGS) || failed=1; \
+	done; exit $$failed
 
 build: $(DEV_INSTALLED) ## the two trees that the tests run on: build/compiled and build/pure
 	@echo '==> Building $(COMPILED) and $(PURE)'

@@ -307,6 +307,13 @@ class Dispatch:
         finally:
             self.canceller.expect(answer)
 
+    async def answered_within(self, answer: "asyncio.Future[str]", seconds: float) -> None:
+        """Wait so long for the answer to a `control`, which goes on in any case."""
+        try:
+            await asyncio.wait([answer], timeout=seconds)
+        finally:
+            self.canceller.expect(answer)
+
     async def block_begun(self, block: Block) -> None:
         """Wait for the answer to the statement that carries the beginning of `block`."""
         try:

@@ -243,9 +243,6 @@ class Pipeline:
             return self._report_nothing_sent(stop)
         failed = request.refusal is not None
         outcomes, partial = self._verdict(request, failed)
-        cause = stop
-        if failed and isinstance(stop, CommitNotReplicated):
-            cause = request.refusal  # that one came first, and of an earlier COMMIT
         answers = request.answers()
         for i, statement in enumerate(self._statements):
             answer, error = None, None
@@ -254,11 +251,11 @@ class Pipeline:
                 if not failed or outcomes[i] in (Outcome.DONE, Outcome.IN_TRANSACTION):
                     answer = rows, command
             if outcomes[i] is Outcome.FAILED:
-                error = aborted() if i < len(answers) else cause
-            statement.settle(outcomes[i], answer, error, cause)
+                error = aborted() if i < len(answers) else stop
+            statement.settle(outcomes[i], answer, error, stop)
         if request.status == 0:
             return stop
-        return self._failure(request, cause, partial)
+        return self._failure(request, stop, partial)
 
     def _was_kept_back(self, request: PipelineRequest, stop: BaseException | None) -> bool:
         """Whether the server has certainly not seen the request."""
@@ -311,13 +308,15 @@ class Pipeline:
             if request.status == IN_FAILED_TRANSACTION and error.hint is None:
                 error.hint = "the transaction it ran in can only be rolled back now"
             return error
-        if cause is not None:
+        if cause is not None:  # CommitNotReplicated
             return self._error(f"{self._all()} ran", cause)
         for i, statement in enumerate(self._statements):
             if statement.outcome is Outcome.FAILED and statement.error is not None:
                 return self._error(f"{self._number(i)} failed", statement.error, i)
             if statement.error is not None:
                 what = "ran, but its result cannot be read"
+                if isinstance(statement.error, CommitNotReplicated):
+                    what = "is done on this server"
                 return self._error(f"{self._number(i)} {what}", statement.error)
         return None
 

@@ -22,6 +22,10 @@ ISOLATION_LEVELS = {
 # Started, and not yet ended.
 STARTED = (BlockState.PENDING, BlockState.STARTING, BlockState.OPEN, BlockState.BROKEN)
 
+# How long a block that is left by a cancellation or a timeout waits for its rollback's answer. Others
+# wait for it in any case; this is so that the transaction is usually over when the block is.
+HURRY_SECONDS = 0.1
+
 # The server knows nothing of it.
 UNBEGUN = (BlockState.PENDING, BlockState.BROKEN)
 
@@ -161,7 +165,9 @@ class Transaction:
             await self._commit()
             return
         try:
-            await self._rollback()
+            # Who was cancelled or is out of time has waited enough: a frozen server does not answer.
+            hurry = isinstance(error, (asyncio.CancelledError, TimeoutError))
+            await self._rollback(HURRY_SECONDS if hurry else None)
         except (InterfaceError, PostgresError):
             # With the connection the transaction is gone too: the body's error is the one to see.
             if not self._connection.is_closed():
@@ -188,12 +194,14 @@ class Transaction:
         if tag == "ROLLBACK":
             raise aborted() from self._failure
 
-    async def _rollback(self) -> None:
+    async def _rollback(self, patience: float | None = None) -> None:
         await self._check_innermost("roll back")
         if self._block.state in UNBEGUN:
             self._ownership.ended(self._block)
-            return
-        await self._dispatch.answer(self._end(self._rollback_text()))
+        elif patience is None:
+            await self._dispatch.answer(self._end(self._rollback_text()))
+        else:
+            await self._dispatch.answered_within(self._end(self._rollback_text()), patience)
 
     def _rollback_text(self) -> str:
         if self._savepoint is None:

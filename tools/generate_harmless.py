@@ -67,6 +67,16 @@ EXCLUDED = re.compile(
     r"|.*_validator"  # a language or a foreign data wrapper
 )
 
+# Operators and casts of PostgreSQL 10 to 13, and so harmless; the newest list lacks them.
+RETIRED = """
+    abstime abstimeeq abstimege abstimegt abstimele abstimelt abstimene close_lb close_sl
+    dist_bl dist_lb intinterval mktinterval numeric_fac path_center reltime reltimeeq reltimege
+    reltimegt reltimele reltimelt reltimene timemi timepl tintervalct tintervaleq tintervalge
+    tintervalgt tintervalle tintervalleneq tintervallenge tintervallengt tintervallenle
+    tintervallenlt tintervallenne tintervallt tintervalne tintervalov tintervalsame
+    tintervalstart
+"""
+
 # internal and cstring: functions that the server itself calls, such as a type's input. The others
 # are results: triggers, handlers and void, which tells of a function that is called for its effect.
 NOT_FOR_QUERIES = frozenset(
@@ -164,7 +174,7 @@ def generate(functions: list[Function]) -> str:
         [
             HEADER,
             "\n# All of them, by name, with spaces between them.\n",
-            _table_source("FUNCTIONS", names - harmful),
+            _table_source("FUNCTIONS", (names - harmful) | set(RETIRED.split())),
             "\n# Those of them that are volatile, and known all the same.\n",
             _table_source("VOLATILE", VOLATILE),
         ]

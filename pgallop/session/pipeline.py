@@ -10,7 +10,7 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Pipelini
 """
 
 from pgallop import errors
-from pgallop.errors import DataError, InterfaceError, PostgresError
+from pgallop.errors import CommitNotReplicated, DataError, InterfaceError, PostgresError
 from pgallop.rows.record import Record
 from pgallop.session.execute import Execute
 from pgallop.session.request import Request, Waiter
@@ -104,6 +104,13 @@ class Pipeline(Request):
             return None
         return self.executes[self.answered].statement.query
 
+    def fail(self, error: BaseException) -> None:
+        """Remember `error`; that of a COMMIT in the middle stays with its statement."""
+        if isinstance(error, CommitNotReplicated) and self.answered < len(self.executes):
+            self.executes[self.answered].fail(error)
+        else:
+            super().fail(error)
+
     def refuse(self, error: PostgresError) -> None:
         """The server has refused to go on; of several reasons the first is the one reported."""
         if self.refusal is None:
@@ -111,7 +118,7 @@ class Pipeline(Request):
         self.fail(error)
 
     def answers(self) -> list[tuple[list[Record], bytes, BaseException | None]]:
-        """Of each statement that reported success: rows, command tag, why they cannot be read."""
+        """Of each statement that reported success: rows, command tag, what is wrong with it."""
         return [(each.rows, each.command, each.error) for each in self.executes[: self.answered]]
 
 

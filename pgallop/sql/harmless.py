@@ -85,7 +85,7 @@ def candidate(query: str) -> Candidate | None:
     names = [_name(token) for token in tokens]
     if "" in names or not _has_right_verbs(words):
         return None
-    functions = set()
+    functions: set[str] = set()
     for i, name in enumerate(names):
         # `t.f` is f(t) where the table has no column of that name.
         if name is not None and ("(" in words[i + 1 : i + 2] or "." in words[i - 1 : i]):

@@ -57,7 +57,7 @@ _TOKEN = re.compile(
     | (?P<COMMENT> --[^\n\r]*+ )
     | (?P<nested> /\* )
     | (?P<escape> [eE]' )
-    | (?P<string> (?:[bBnNxX]|[uU]&)?+' )
+    | (?P<string> (?:[bBxX]|[uU]&)?+' )
     | (?P<UNICODE_IDENTIFIER> [uU]&"[^"]*+(?:""[^"]*+)*+" )
     | (?P<IDENTIFIER> {_IDENTIFIER} )
     | (?P<QUOTED_IDENTIFIER> "[^"]*+(?:""[^"]*+)*+" )
@@ -72,6 +72,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _STANDARD_BODY = re.compile(r"'[^']*+(?:''[^']*+)*+'")
+_BIT_BODY = re.compile(r"'[^']*+'")  # no quotes in B'' and X''
 _ESCAPE_BODY = re.compile(r"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'", re.DOTALL)
 # White space with a line break in it, and comments of one line, join two strings to one; the
 # second one is read as the first one was.
@@ -100,7 +101,7 @@ def tokenize(sql: str, *, standard_conforming_strings: bool = True) -> list[Toke
     Source: PostgreSQL documentation, chapter "Lexical Structure".
     """
     plain = _STANDARD_BODY if standard_conforming_strings else _ESCAPE_BODY
-    tokens = []
+    tokens: list[Token] = []
     start = 0
     while start < len(sql):
         kind, end = _token(sql, start, plain)
@@ -123,8 +124,9 @@ def _token(sql: str, start: int, plain: re.Pattern[str]) -> tuple[Kind, int]:
     if name == "escape":
         return _string(sql, end - 1, _ESCAPE_BODY)
     if name == "string":
-        # A backslash in B'', X'' and U&'' is never an escape.
-        return _string(sql, end - 1, plain if sql[start] in "'nN" else _STANDARD_BODY)
+        if sql[start] in "uU":
+            return _string(sql, end - 1, _STANDARD_BODY)
+        return _string(sql, end - 1, plain if sql[start] == "'" else _BIT_BODY)
     if name == "dollar":
         close = sql.find(match[0], end)
         return (Kind.STRING, close + len(match[0])) if close >= 0 else (Kind.INVALID, len(sql))

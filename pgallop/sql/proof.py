@@ -52,8 +52,8 @@ _TRIGGERS = {
 _SQL = """
 WITH RECURSIVE
 -- The functions that are known. Those of the language internal (12) are part of the server. The
--- body of one in SQL (14) must not depend on search_path: it is stored parsed (since version 14),
--- or names no operator.
+-- body of one in SQL (14) was mostly stored as text until PostgreSQL 13: then it must not have an
+-- operator that search_path could give another meaning. Its operands' types are always exact.
 known(oid) AS (
     SELECT p.oid
     FROM pg_catalog.pg_proc AS p
@@ -65,9 +65,10 @@ known(oid) AS (
         AND (p.prolang = 12
             OR CASE WHEN p.prolang = 14 THEN
                 (pg_catalog.to_jsonb(p) ->> 'prosqlbody') IS NOT NULL
-                OR pg_catalog.regexp_replace(
-                        p.prosrc, 'operator[(]pg_catalog[.][^()]+[)]', '', 'g')
-                    !~ '[-+*/<>=~!@#%^&|`?]|overlaps' END)
+                OR NOT EXISTS (
+                    SELECT FROM pg_catalog.pg_operator AS o
+                    WHERE o.oid >= 16384 AND o.oprleft < 16384 AND o.oprright < 16384
+                        AND pg_catalog.strpos(p.prosrc, o.oprname::pg_catalog.text) > 0) END)
         -- Dictionaries and parsers are called by these.
         AND (p.proname::pg_catalog.text !~
                 '^(.*to_ts(vector|query)|ts_(debug|headline|lexize|match_t[tq]|parse|token_type))$'
@@ -86,7 +87,8 @@ lead(source, target, always, keeps) AS (
     SELECT i.inhrelid, i.inhparent, true, true FROM pg_catalog.pg_inherits AS i
     UNION ALL
     SELECT k.confrelid, k.conrelid, false,
-        pg_catalog.concat(k.confdeltype, k.confupdtype) ~ '[cnd]'
+        $1::pg_catalog.text[] && '{update,delete,merge}'::pg_catalog.text[]
+            AND pg_catalog.concat(k.confdeltype, k.confupdtype) ~ '[cnd]'
     FROM pg_catalog.pg_constraint AS k WHERE k.contype = 'f'
     UNION ALL
     SELECT k.conrelid, k.confrelid, false, false
@@ -202,8 +204,10 @@ reachable(oid) AS (
     SELECT t.oid FROM type AS t
 )
 SELECT
+-- The server reads the characters that the statement was sent with.
+pg_catalog.current_setting('client_encoding') = 'UTF8'
 -- Every function of such a name is known.
-NOT EXISTS (
+AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_proc AS p
     WHERE p.proname::pg_catalog.text = ANY ($2::pg_catalog.text[])
         AND NOT p.oid = ANY (SELECT k.oid FROM known AS k)
@@ -320,7 +324,7 @@ def _literal(names: Iterable[object]) -> str:
 
 def _qualified(sql: str) -> str:
     """The same without comments, and with all operators taken from pg_catalog."""
-    parts = []
+    parts: list[str] = []
     for kind, text in tokenize(sql):
         if kind is Kind.OPERATOR:
             parts.append(f"OPERATOR(pg_catalog.{text})")

@@ -1,14 +1,18 @@
 """How long the event loop was kept from its other work, and how much memory was in use at most.
 
 On asyncio's loops every callback is timed (`asyncio.Handle._run`): the longest one is what any
-other task may have to wait, and a heartbeat task would see it only if it was due just then. It is
-timed by the clock and by the processor: when other programs take the processor away in the middle,
-only the first grows. uvloop's callbacks cannot be seen from outside, so there a heartbeat it is.
+other task may have to wait, and a heartbeat task would see it only if it was due just then. The
+callbacks of uvloop cannot be seen from outside, so there it is a heartbeat, which sees all those of
+a turn of the loop together.
+
+A stretch in which the system gave the processor to other programs (an involuntary context switch)
+counts with the processor time that it took, every other one by the clock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from asyncio.events import Handle
 from collections.abc import Callable, Iterator
@@ -20,20 +24,36 @@ BEAT_SECONDS = 0.001
 
 
 class Blocks:
-    """The longest block so far, in seconds: by the clock, and of the processor's time."""
+    """The longest stretch without a turn of other tasks so far, in seconds."""
 
     def __init__(self) -> None:
         self.longest = 0.0
-        self.longest_cpu = 0.0
+        self.begin()
 
-    def add(self, seconds: float, cpu: float) -> None:
-        if seconds > self.longest:
-            self.longest, self.longest_cpu = seconds, cpu
+    def begin(self) -> None:
+        usage = resource.getrusage(resource.RUSAGE_THREAD)
+        self._preemptions = usage.ru_nivcsw
+        self._cpu = usage.ru_utime + usage.ru_stime
+        self._start = time.perf_counter()
+
+    def end(self, idle: float = 0.0) -> None:
+        """The stretch that began at `begin` is over; so many seconds of it were not its own."""
+        seconds = time.perf_counter() - self._start - idle
+        if seconds <= self.longest:
+            return
+        usage = resource.getrusage(resource.RUSAGE_THREAD)
+        if usage.ru_nivcsw != self._preemptions:
+            seconds = min(seconds, usage.ru_utime + usage.ru_stime - self._cpu)
+        self.longest = max(self.longest, seconds)
+
+
+def nothing() -> None:
+    """What is done after each stretch, unless told otherwise."""
 
 
 @contextmanager
-def watched(after_each: Callable[[], None] | None = None) -> Iterator[Blocks]:
-    """Watch the running loop during the block. `after_each`: called after each callback or beat."""
+def watched(after_each: Callable[[], None] = nothing) -> Iterator[Blocks]:
+    """Watch the running loop during the block. `after_each`: called after each stretch."""
     blocks = Blocks()
     if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
         with _timed_callbacks(blocks, after_each):
@@ -47,28 +67,25 @@ def watched(after_each: Callable[[], None] | None = None) -> Iterator[Blocks]:
 
 
 @contextmanager
-def _timed_callbacks(blocks: Blocks, after_each: Callable[[], None] | None) -> Iterator[None]:
+def _timed_callbacks(blocks: Blocks, after_each: Callable[[], None]) -> Iterator[None]:
     plain = Handle._run
 
     def timed(handle: Handle) -> None:
-        start, start_cpu = time.perf_counter(), time.thread_time()
+        blocks.begin()
         plain(handle)
-        blocks.add(time.perf_counter() - start, time.thread_time() - start_cpu)
-        if after_each is not None:
-            after_each()
+        blocks.end()
+        after_each()
 
     with mock.patch.object(Handle, "_run", timed):
         yield
 
 
-async def _beat(blocks: Blocks, after_each: Callable[[], None] | None) -> None:
+async def _beat(blocks: Blocks, after_each: Callable[[], None]) -> None:
     while True:
-        start, start_cpu = time.perf_counter(), time.thread_time()
+        blocks.begin()
         await asyncio.sleep(BEAT_SECONDS)
-        late = time.perf_counter() - start - BEAT_SECONDS
-        blocks.add(late, time.thread_time() - start_cpu)
-        if after_each is not None:
-            after_each()
+        blocks.end(BEAT_SECONDS)
+        after_each()
 
 
 class Memory:

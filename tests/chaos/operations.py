@@ -259,6 +259,9 @@ OPERATIONS = (
 # Without blocks, which make everybody else wait unsent, most of what is given up is on the wire.
 SINGLE = tuple(operation for operation in OPERATIONS if not operation.in_block)
 
+# With many, whose beginnings and ends a cancellation may hit as well.
+MANY_BLOCKS = (*OPERATIONS, *[one for one in OPERATIONS if one.in_block for _ in range(8)])
+
 
 def choose(chance: random.Random, operations: Sequence[Operation]) -> Operation:
     return chance.choices(operations, [operation.weight for operation in operations])[0]

@@ -22,7 +22,7 @@ from unittest import mock
 from chaos.administrator import Administrator
 from chaos.figures import Figures
 from chaos.ledger import NOTHING, Faults, Ledger
-from chaos.operations import OPERATIONS, SCHEMA, SINGLE, Call, Operation, choose
+from chaos.operations import MANY_BLOCKS, OPERATIONS, SCHEMA, SINGLE, Call, Operation, choose
 from chaos.outcomes import Outcome, leaves, outcome_of, story
 from event_loops import open_sockets
 
@@ -33,12 +33,15 @@ from pgallop.transport import cancel
 
 TASKS = 200
 CANCELS = 100_000  # at scale 1
-CROWDS = 4
+CROWDS = 6
 CANCELS_PER_WAVE = 8_000  # of all crowds
+MIXES = (MANY_BLOCKS, SINGLE, OPERATIONS)
 NONCES_PER_CROWD = 10_000_000  # advisory locks are the whole database's
 
 # More than the 30 seconds that a statement waits for a transaction, and the drain timeout.
 STUCK_SECONDS = 45.0
+
+LAG_SECONDS = 0.01
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Record:
     calls: Counter[str] = field(default_factory=Counter)
     reconnects: int = 0
     freed_max: float = 0.0
+    lag_max: float = 0.0
     misdelivered: list[str] = field(default_factory=list)
     misdirected: list[str] = field(default_factory=list)
     untyped: list[str] = field(default_factory=list)
@@ -68,7 +72,7 @@ class Crowd:
         self._chance = chance
         self._cancels_left = cancels
         self._administered = number == 0
-        self._operations = SINGLE if number % 2 else OPERATIONS
+        self._operations = MIXES[number % len(MIXES)]
         self._record = record
         self._schema = f"crowd_{number}"
         self._ledger = Ledger(f"{self._schema}.ledger")
@@ -127,9 +131,9 @@ class Crowd:
 
     async def _interfere(self) -> None:
         while self._administered:
-            await asyncio.sleep(self._chance.random() * 0.1)
+            await asyncio.sleep(self._chance.random() * 0.05)
             # One, or a volley that does not even spare what ends a transaction.
-            volley = self._chance.choice((1, 1, 100))
+            volley = self._chance.choice((1, 300))
             await self._administrator.cancel(self.conn.get_server_pid(), volley)
 
     # -- one of the crowd ------------------------------------------------------------------------
@@ -287,7 +291,7 @@ async def run(server: EmbeddedServer, seed: int, scale: float) -> Figures:
     sockets = open_sockets()
     goal = max(1, round(CANCELS * scale))
     calls = record.calls
-    async with Administrator(server.dsn) as administrator:
+    async with Administrator(server.dsn) as administrator, lag_watched(record):
         with counted(calls, cancel, "send_cancel"), counted(calls, harmless, "candidate"):
             while record.cancels < goal and not record.stuck:
                 cancels = -(-min(CANCELS_PER_WAVE, goal - record.cancels) // CROWDS)
@@ -299,6 +303,24 @@ async def run(server: EmbeddedServer, seed: int, scale: float) -> Figures:
     await _check_process(record, sockets)
     _tell(figures, record)
     return figures.finish()
+
+
+@asynccontextmanager
+async def lag_watched(record: Record) -> AsyncIterator[None]:
+    """Note how late the loop is: over a thousand tasks share it, and nobody is free before it."""
+
+    async def watch() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_SECONDS
+            await asyncio.sleep(LAG_SECONDS)
+            record.lag_max = max(record.lag_max, loop.time() - due)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 @contextmanager
@@ -345,3 +367,4 @@ def _tell(figures: Figures, record: Record) -> None:
     figures.show("busy", outcomes[Outcome.BUSY])
     figures.show("reconnects", record.reconnects)
     figures.show("freed_max_ms", record.freed_max * 1000)
+    figures.show("loop_lag_max_ms", record.lag_max * 1000)

@@ -18,6 +18,7 @@ SANS_IO: list[set[str]] = [
     {"auth"},
     {"codecs"},
     {"rows"},
+    {"sql"},
     {"session"},
     {"config"},
 ]

@@ -273,6 +273,7 @@ async def test_those_who_wait_for_a_transaction_are_told(
 
     async def hold() -> None:
         async with conn.transaction():
+            await conn.execute("SELECT 1")
             await asyncio.Event().wait()
 
     async def block() -> None:
@@ -331,6 +332,7 @@ async def test_commit_whose_answer_is_lost(server: EmbeddedServer) -> None:
         )
         tx = conn.transaction()
         await tx.start()
+        await conn.execute("SELECT 1")
         proxy.close_after(0)
         with pytest.raises(LOST) as caught:
             await tx.commit()

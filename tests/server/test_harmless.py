@@ -11,26 +11,10 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from tricks import HIDING, HIDING_OPERATORS, SCHEMA, SINCE, TRICKS, function, trigger
 
 from pgallop.cli.server import EmbeddedServer
 from pgallop.sql.harmless import PROOF, candidate
-
-LOCK = 4711
-
-# boom() is what must not be called twice.
-SCHEMA = f"""
-    CREATE TABLE parent (id int PRIMARY KEY, name text);
-    INSERT INTO parent SELECT n, 'name' FROM generate_series(1, 2) AS n;
-    CREATE TABLE child (id int REFERENCES parent ON DELETE CASCADE, n int NOT NULL DEFAULT 0);
-    INSERT INTO child VALUES (1, 1), (2, 2);
-    CREATE SCHEMA other;
-    CREATE FUNCTION other.take() RETURNS int LANGUAGE plpgsql AS
-        'BEGIN PERFORM pg_advisory_lock({LOCK}); RETURN 1; END';
-    CREATE FUNCTION other.take_and_say(yes bool) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS
-        'BEGIN PERFORM other.take(); RETURN yes; END';
-    CREATE FUNCTION other.take_on_change() RETURNS trigger LANGUAGE plpgsql AS
-        'BEGIN PERFORM other.take(); RETURN COALESCE(NEW, OLD); END';
-"""
 
 
 class Database:
@@ -41,16 +25,16 @@ class Database:
         self.version = connection.info.server_version // 10000
 
     def run(self, sql: str) -> None:
-        self._connection.execute(sql)  # type: ignore[call-overload]
+        self._connection.execute(sql.encode())
 
     def ask(self, sql: str) -> list[tuple[object, ...]]:
-        return self._connection.execute(sql).fetchall()  # type: ignore[call-overload, no-any-return]
+        return self._connection.execute(sql.encode()).fetchall()
 
     def proves(self, query: str) -> bool:
         found = candidate(query)
         assert found is not None
         with psycopg.RawCursor(self._connection) as cursor:
-            cursor.execute(PROOF, found.parameters())  # type: ignore[arg-type]
+            cursor.execute(PROOF.encode(), found.parameters())
             ((answer,),) = cursor.fetchall()
         assert isinstance(answer, bool)
         assert not self.is_locked()
@@ -69,7 +53,7 @@ class Database:
         """Run a statement, roll it back, and look whether the lock is still there."""
         self.run("SAVEPOINT before")
         with psycopg.RawCursor(self._connection) as cursor:
-            cursor.execute(query)  # type: ignore[arg-type]
+            cursor.execute(query.encode())
         self.run("SET CONSTRAINTS ALL IMMEDIATE")  # as a commit would
         self.run("ROLLBACK TO before")
         locked = self.is_locked()
@@ -82,7 +66,7 @@ def connection(server: EmbeddedServer) -> Iterator[psycopg.Connection]:
     with psycopg.connect(server.dsn, autocommit=True) as administrator:
         administrator.execute("CREATE DATABASE harmless")
         with psycopg.connect(server.dsn, dbname="harmless") as connection:
-            connection.execute(SCHEMA)  # type: ignore[call-overload]
+            connection.execute(SCHEMA.encode())
             connection.commit()
             yield connection
         administrator.execute("DROP DATABASE harmless")
@@ -142,7 +126,7 @@ ORDINARY = """
         "SELECT now(), lower(name), coalesce(name, ''), substring(name from 1 for 2) FROM users",
         "SELECT round(price), price::int, extract(year FROM born), age(born) FROM users",
         "SELECT name FROM users WHERE name LIKE 'a%' AND id BETWEEN 1 AND 2 AND id IN (1, 2)",
-        "SELECT data -> 'a' ->> 'b', data @> '{}', data ? 'x', jsonb_set(data, '{a}', '1') FROM users",
+        "SELECT data -> 'a' ->> 'b', data @> '{}', jsonb_set(data, '{a}', '1') FROM users",
         "SELECT id FROM users WHERE document @@ to_tsquery('english', 'x') AND tags && ARRAY['a']",
         "SELECT span(1.5, 2), span && '[1,2]' FROM users WHERE name || price = 'x' || id",
         "SELECT mood, moods, (pair).b, span, email FROM users WHERE mood = 'happy' ORDER BY mood",
@@ -175,7 +159,7 @@ def test_ordinary_statements_are_harmless(database: Database, query: str) -> Non
     assert database.proves(query)
 
 
-@pytest.mark.parametrize("extension", ["citext", "hstore", "btree_gist", "pg_trgm", "ltree"])
+@pytest.mark.parametrize("extension", ["citext", "hstore", "btree_gist", "pg_trgm"])
 def test_extensions_do_not_spoil_what_does_not_use_them(database: Database, extension: str) -> None:
     database.run(f"CREATE EXTENSION {extension}")
     assert database.proves("SELECT * FROM parent WHERE id = $1 AND name <> 'x'")
@@ -218,7 +202,6 @@ def test_what_an_extension_brought_is_unknown(database: Database) -> None:
         "SELECT ts_rewrite('a'::tsquery, 'SELECT other.take()')",
         "SELECT table_to_xml('parent', false, false, '')",
         "SELECT database_to_xml(false, false, '')",
-        "SELECT pg_input_is_valid('1', 'int')",
         "SELECT domain_in('x', 1, 1)",
         "SELECT * FROM pg_stat_activity",
         "SELECT other.take()",
@@ -226,296 +209,6 @@ def test_what_an_extension_brought_is_unknown(database: Database) -> None:
 )
 def test_functions_with_effects_are_not(database: Database, query: str) -> None:
     assert not database.proves(query)
-
-
-def function(signature: str, result: str, body: str = "other.take()") -> str:
-    """The definition of a function that takes the lock and returns something of a type."""
-    return (
-        f"CREATE FUNCTION {signature} RETURNS {result} LANGUAGE plpgsql IMMUTABLE AS"
-        f" 'BEGIN PERFORM other.take(); RETURN {body}; END';"
-    )
-
-
-def operator(name: str, type: str) -> str:
-    """The definition of a comparison in a schema that hides PostgreSQL's own."""
-    return (
-        function(f"other.compare({type}, {type})", "bool", "true")
-        + f"CREATE OPERATOR other.{name} (PROCEDURE = other.compare, LEFTARG = {type},"
-        f" RIGHTARG = {type});"
-        "SET LOCAL search_path = other, pg_catalog, public;"
-    )
-
-
-def trigger(words: str, table: str = "child") -> str:
-    return f"CREATE TRIGGER t {words} ON {table} EXECUTE PROCEDURE other.take_on_change();"
-
-
-F = function("f()", "int")
-F_OF_ROW = function("f(parent)", "int")
-ORDER = function("other.cmp(int, int)", "int", "$1 - $2") + (
-    "CREATE OPERATOR CLASS other.order FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=,"
-    " OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 other.cmp(int, int);"
-)
-AGGREGATE = function("step(int, int)", "int") + (
-    "CREATE AGGREGATE total(int) (SFUNC = step, STYPE = int, INITCOND = '0');"
-)
-DOMAIN = "CREATE DOMAIN d AS int CHECK (other.take_and_say(VALUE > 0));"
-PARTITIONED = (
-    "CREATE TABLE whole (a int) PARTITION BY LIST (a);"
-    "CREATE TABLE piece PARTITION OF whole FOR VALUES IN (1);"
-)
-READER = (
-    "CREATE ROLE reader; GRANT USAGE ON SCHEMA other TO reader; GRANT ALL ON child TO reader;"
-    "ALTER TABLE child ENABLE ROW LEVEL SECURITY; SET LOCAL ROLE reader;"
-)
-INSERT = "INSERT INTO child VALUES (1, 1)"
-
-# What is made, and the statement that takes the lock by it, and says nothing of it by itself.
-TRICKS: dict[str, tuple[str, str]] = {
-    "function": (F, "SELECT f()"),
-    "function in FROM": (F, "SELECT * FROM f() AS x"),
-    "function behind its database": (F, "SELECT harmless.public.f()"),
-    "function of an odd name": (function("\"F (''\"()", "int"), "SELECT \"F (''\"()"),
-    "function of the session": (function("pg_temp.f()", "int"), "SELECT pg_temp.f()"),
-    "function as a column": (F_OF_ROW, "SELECT parent.f FROM parent"),
-    "function as a column of an alias": (F_OF_ROW, "UPDATE child SET n = p.f FROM parent AS p"),
-    "function as a field": (
-        "CREATE TYPE pair AS (a int);" + function("f(pair)", "int"),
-        "SELECT (ROW(1)::pair).f",
-    ),
-    "function that hides lower()": (
-        function("other.lower(text)", "text", "$1")
-        + "SET LOCAL search_path = other, pg_catalog, public",
-        "SELECT lower(name) FROM parent",
-    ),
-    "function that fits better": (function("lower(int)", "int"), "SELECT lower(id) FROM parent"),
-    "function of any number of arguments": (
-        function("concat(VARIADIC int[])", "int"),
-        "SELECT concat(VARIADIC ARRAY[1])",
-    ),
-    "aggregate": (AGGREGATE, "SELECT total(id) FROM parent"),
-    "window": (AGGREGATE, "SELECT total(id) OVER () FROM parent"),
-    "operator": (operator("#+#", "int"), "SELECT 1 #+# 2"),
-    "operator of a schema": (operator("+", "int"), "SELECT 1 OPERATOR(other.+) 2"),
-    "operator of a star": (operator("*", "int"), "SELECT 1 OPERATOR(other.*) 2"),
-    "operator of one operand": (
-        function("one(int)", "int") + "CREATE OPERATOR @# (PROCEDURE = one, RIGHTARG = int)",
-        "SELECT @# 1",
-    ),
-    "operator =": (operator("=", "int"), "SELECT id FROM parent WHERE id = 1"),
-    "operator = in IN": (operator("=", "int"), "SELECT id FROM parent WHERE id IN (1, 2)"),
-    "operator = in CASE": (operator("=", "int"), "SELECT CASE id WHEN 1 THEN 1 END FROM parent"),
-    "operator = in NULLIF": (operator("=", "int"), "SELECT NULLIF(id, 1) FROM parent"),
-    "operator = in DISTINCT": (operator("=", "int"), "SELECT id IS DISTINCT FROM 1 FROM parent"),
-    "operator = in USING": (operator("=", "int"), "SELECT n FROM parent JOIN child USING (id)"),
-    "operator = in NATURAL": (operator("=", "int"), "SELECT n FROM parent NATURAL JOIN child"),
-    "operator = in ANY": (operator("=", "int"), "SELECT id = ANY ('{1,2}'::int[]) FROM parent"),
-    "operator <> in NOT IN": (operator("<>", "int"), "SELECT id NOT IN (1, 2) FROM parent"),
-    "operator !=": (operator("<>", "int"), "SELECT id != 1 FROM parent"),
-    "operator >= in BETWEEN": (operator(">=", "int"), "SELECT id BETWEEN 1 AND 2 FROM parent"),
-    "operator < in NOT BETWEEN": (
-        operator("<", "int"),
-        "SELECT id NOT BETWEEN 1 AND 2 FROM parent",
-    ),
-    "operator ~~ in LIKE": (operator("~~", "text"), "SELECT name LIKE 'a' FROM parent"),
-    "operator !~~ in NOT LIKE": (operator("!~~", "text"), "SELECT name NOT LIKE 'a' FROM parent"),
-    "operator ~~* in ILIKE": (operator("~~*", "text"), "SELECT name ILIKE 'a' FROM parent"),
-    "operator ~ in SIMILAR TO": (operator("~", "text"), "SELECT name SIMILAR TO 'a' FROM parent"),
-    "operator on texts of no type": (operator("=", "text"), "SELECT 'a' = 'b'"),
-    "operator as the opposite": (
-        function("other.no(anyarray, anyarray)", "bool", "true")
-        + "CREATE OPERATOR other.!@> (PROCEDURE = other.no, LEFTARG = anyarray,"
-        " RIGHTARG = anyarray, NEGATOR = OPERATOR(pg_catalog.@>))",
-        "SELECT NOT ARRAY[id] @> '{1}'::int[] FROM parent",
-    ),
-    "operator to sort by": (
-        operator("<#", "int")
-        + function("other.cmp(int, int)", "int", "$1 - $2")
-        + "CREATE OPERATOR CLASS other.c FOR TYPE int USING btree AS OPERATOR 1 other.<#,"
-        " OPERATOR 3 =, FUNCTION 1 other.cmp(int, int)",
-        "SELECT id FROM parent ORDER BY id USING <#",
-    ),
-    "order of a type that has none": (
-        operator("<#", "point").replace("true", "$1[0] < $2[0]")
-        + function("other.cmp(point, point)", "int", "sign($1[0] - $2[0])::int")
-        + "CREATE OPERATOR CLASS other.c DEFAULT FOR TYPE point USING btree AS"
-        " OPERATOR 1 other.<#, OPERATOR 3 ~=, FUNCTION 1 other.cmp(point, point)",
-        "SELECT point(id, id) AS p FROM parent ORDER BY p",
-    ),
-    "cast to an enum": (
-        "CREATE TYPE mood AS ENUM ('sad');"
-        + function("m(text)", "mood", "''sad''")
-        + "CREATE CAST (text AS mood) WITH FUNCTION m(text)",
-        "SELECT name::mood FROM parent",
-    ),
-    "cast between types of PostgreSQL": (
-        function("b(bigint)", "bool", "true")
-        + "CREATE CAST (bigint AS bool) WITH FUNCTION b(bigint)",
-        "SELECT CAST(count(*) AS bool) FROM parent",
-    ),
-    "cast that nobody wrote": (
-        function("t(int)", "text", "''t''")
-        + "CREATE CAST (int AS text) WITH FUNCTION t(int) AS IMPLICIT",
-        "SELECT lower(id) FROM parent",
-    ),
-    "cast in an assignment": (
-        function("t(int)", "text", "''t''")
-        + "CREATE CAST (int AS text) WITH FUNCTION t(int) AS ASSIGNMENT",
-        "UPDATE parent SET name = id",
-    ),
-    "cast to json": (
-        "CREATE TYPE mood AS ENUM ('sad');"
-        + function("j(mood)", "json", "''1''")
-        + "CREATE CAST (mood AS json) WITH FUNCTION j(mood);"
-        + "CREATE TABLE moods (m mood); INSERT INTO moods VALUES ('sad')",
-        "SELECT to_json(m) FROM moods",
-    ),
-    "domain": (DOMAIN, "SELECT id::d FROM parent"),
-    "domain of a literal": (DOMAIN, "SELECT d '1'"),
-    "domain as a function": (DOMAIN, "SELECT d(id) FROM parent"),
-    "domain in an array": (DOMAIN, "SELECT ARRAY[id]::d[] FROM parent"),
-    "domain's array": (DOMAIN + "CREATE TABLE ds (a d[])", "INSERT INTO ds VALUES ('{1}')"),
-    "domain in a row": (DOMAIN + "CREATE TYPE c AS (x d, y int)", "SELECT '(1,2)'::c"),
-    "domain in a row of a row": (
-        DOMAIN + "CREATE TYPE c AS (x d); CREATE TABLE cs (c c)",
-        """SELECT c FROM jsonb_populate_record(NULL::cs, '{"c": {"x": 1}}')""",
-    ),
-    "domain in a list of columns": (
-        DOMAIN,
-        """SELECT x FROM jsonb_to_record('{"x": 1}') AS r (x d)""",
-    ),
-    "domain in a range": (DOMAIN + "CREATE TYPE r AS RANGE (subtype = d)", "SELECT '[1,2]'::r"),
-    "domain on a domain": (DOMAIN + "CREATE DOMAIN e AS d", "SELECT 1::e"),
-    "domain's default": (
-        "CREATE DOMAIN d AS int DEFAULT other.take(); CREATE TABLE ds (a d, b int)",
-        "INSERT INTO ds (b) VALUES (1)",
-    ),
-    "view": ("CREATE VIEW v AS SELECT other.take()", "SELECT * FROM v"),
-    "view before a table": (
-        "CREATE TEMP VIEW parent AS SELECT other.take() AS id",
-        "SELECT id FROM parent",
-    ),
-    "view on a view": (
-        "CREATE VIEW u AS SELECT other.take() AS a; CREATE VIEW v AS SELECT * FROM u",
-        "SELECT v.a FROM public.v",
-    ),
-    "rule": (
-        "CREATE RULE r AS ON INSERT TO child DO ALSO"
-        " UPDATE parent SET id = id WHERE other.take_and_say(true)",
-        INSERT,
-    ),
-    "trigger of rows": (trigger("BEFORE INSERT").replace("EXEC", "FOR EACH ROW EXEC"), INSERT),
-    "trigger of statements": (trigger("AFTER UPDATE"), "UPDATE child SET n = 1 WHERE false"),
-    "trigger in WITH": (
-        trigger("AFTER DELETE"),
-        "WITH gone AS (DELETE FROM child RETURNING n) SELECT n FROM gone",
-    ),
-    "trigger of a conflict": (
-        trigger("AFTER UPDATE", "parent"),
-        "INSERT INTO parent VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = 'y'",
-    ),
-    "trigger at the commit": (
-        "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON child DEFERRABLE INITIALLY DEFERRED"
-        " FOR EACH ROW EXECUTE PROCEDURE other.take_on_change()",
-        INSERT,
-    ),
-    "trigger's condition": (
-        "CREATE TRIGGER t BEFORE UPDATE ON child FOR EACH ROW WHEN (other.take_and_say(true))"
-        " EXECUTE PROCEDURE suppress_redundant_updates_trigger()",
-        "UPDATE child SET n = n",
-    ),
-    "trigger behind a cascade": (trigger("AFTER DELETE"), "DELETE FROM parent"),
-    "trigger of a partition": (
-        PARTITIONED + trigger("BEFORE INSERT", "piece").replace("EXEC", "FOR EACH ROW EXEC"),
-        "INSERT INTO whole VALUES (1)",
-    ),
-    "trigger of an heir": (
-        "CREATE TABLE heir () INHERITS (child); INSERT INTO heir VALUES (1, 1);"
-        + trigger("BEFORE UPDATE", "heir").replace("EXEC", "FOR EACH ROW EXEC"),
-        "UPDATE child SET n = 2",
-    ),
-    "default": (
-        "ALTER TABLE child ALTER n SET DEFAULT other.take()",
-        "INSERT INTO child (id) VALUES (1)",
-    ),
-    "default by PostgreSQL's function": (
-        f"ALTER TABLE child ALTER n SET DEFAULT pg_try_advisory_lock({LOCK})::int",
-        "INSERT INTO child VALUES (1, DEFAULT)",
-    ),
-    "check": ("ALTER TABLE child ADD CHECK (other.take_and_say(n > 0)) NOT VALID", INSERT),
-    "check by PostgreSQL's function": (
-        f"ALTER TABLE child ADD CHECK (pg_try_advisory_lock({LOCK})) NOT VALID",
-        INSERT,
-    ),
-    "check by an operator": (
-        operator("+", "int") + "ALTER TABLE child ADD CHECK (n OPERATOR(other.+) 1) NOT VALID",
-        INSERT,
-    ),
-    "check by a domain": (
-        DOMAIN + "ALTER TABLE child ADD CHECK (n::d > 0) NOT VALID",
-        INSERT,
-    ),
-    "index": ("CREATE INDEX ON child (other.take_and_say(n > 0))", INSERT),
-    "index of some": ("CREATE INDEX ON child (n) WHERE other.take_and_say(n > 0)", INSERT),
-    "index in another order": (ORDER + "CREATE INDEX ON child (n other.order)", INSERT),
-    "partition by a function": (
-        "CREATE TABLE whole (a int) PARTITION BY LIST (other.take_and_say(a > 0));"
-        "CREATE TABLE piece PARTITION OF whole FOR VALUES IN (true)",
-        "INSERT INTO whole VALUES (1)",
-    ),
-    "partition in another order": (
-        ORDER + "CREATE TABLE whole (a int) PARTITION BY RANGE (a other.order);"
-        "CREATE TABLE piece PARTITION OF whole FOR VALUES FROM (0) TO (9)",
-        "INSERT INTO whole VALUES (1)",
-    ),
-    "partition's parent": (
-        "CREATE TABLE whole (a int) PARTITION BY LIST (other.take_and_say(a > 0));"
-        "CREATE TABLE piece PARTITION OF whole FOR VALUES IN (true)",
-        "INSERT INTO piece VALUES (1)",
-    ),
-    "policy": (
-        READER + "RESET ROLE; CREATE POLICY p ON child USING (other.take_and_say(true));"
-        "SET LOCAL ROLE reader",
-        "SELECT n FROM child",
-    ),
-    "policy that asks a view": (
-        "CREATE VIEW v AS SELECT other.take();" + READER + "RESET ROLE;"
-        "GRANT SELECT ON v TO reader;"
-        "CREATE POLICY p ON child USING (EXISTS (SELECT FROM v)); SET LOCAL ROLE reader",
-        "SELECT n FROM child",
-    ),
-}
-SINCE: dict[str, tuple[int, str, str]] = {
-    "trigger of the partition's parent": (
-        11,
-        PARTITIONED + trigger("AFTER INSERT", "whole").replace("EXEC", "FOR EACH ROW EXEC"),
-        "INSERT INTO piece VALUES (1)",
-    ),
-    "generated column": (
-        12,
-        "CREATE TABLE t (a int, b bool GENERATED ALWAYS AS (other.take_and_say(a > 0)) STORED)",
-        "INSERT INTO t VALUES (1)",
-    ),
-    "partition by another hash": (
-        11,
-        function("other.hash(int, bigint)", "bigint", "5")
-        + "CREATE OPERATOR CLASS other.hash FOR TYPE int USING hash AS OPERATOR 1 =,"
-        " FUNCTION 2 other.hash(int, bigint);"
-        "CREATE TABLE whole (a int) PARTITION BY HASH (a other.hash);"
-        "CREATE TABLE piece PARTITION OF whole FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
-        "INSERT INTO whole VALUES (1)",
-    ),
-    "trigger of MERGE": (
-        15,
-        trigger("AFTER UPDATE"),
-        "MERGE INTO child USING parent ON child.id = parent.id WHEN MATCHED THEN UPDATE SET n = 1",
-    ),
-    "domain in JSON_TABLE": (
-        17,
-        DOMAIN,
-        "SELECT x FROM JSON_TABLE('1'::jsonb, '$' COLUMNS (x d PATH '$'))",
-    ),
-}
 
 
 @pytest.mark.parametrize("name", TRICKS)
@@ -603,6 +296,19 @@ def test_what_could_be_harmless_and_is_not_known_to_be(
     assert not database.proves(query)
 
 
+def test_functions_written_in_sql_depend_on_the_search_path_until_13(database: Database) -> None:
+    query = "SELECT (now(), now()) OVERLAPS (now(), interval '1 day')"  # which adds
+    assert database.proves(query)
+    database.run(
+        function("other.plus(timestamptz, interval)", "timestamptz", "$1")
+        + "CREATE OPERATOR other.+ (PROCEDURE = other.plus, LEFTARG = timestamptz,"
+        " RIGHTARG = interval); SET LOCAL search_path = other, pg_catalog"
+    )
+    is_called = database.outlives_its_rollback(query)
+    assert is_called is (database.version <= 13)
+    assert database.proves(query) is not is_called
+
+
 def test_what_is_not_called_does_no_harm(database: Database) -> None:
     database.run(
         trigger("AFTER INSERT", "parent")
@@ -623,45 +329,31 @@ def test_what_is_not_called_does_no_harm(database: Database) -> None:
     assert not database.proves("DELETE FROM parent")
 
 
-# All that the proof is written with, hidden by something of the same name.
-HIDDEN = """
-    CREATE SCHEMA hiding;
-    CREATE FUNCTION hiding.unnest(text[]) RETURNS SETOF text LANGUAGE sql AS 'SELECT NULL::text';
-    CREATE FUNCTION hiding.regexp_matches(text, text, text) RETURNS SETOF text[] LANGUAGE sql AS
-        'SELECT NULL::text[]';
-    CREATE FUNCTION hiding.count(oid) RETURNS bigint LANGUAGE sql AS 'SELECT 2::bigint';
-    CREATE FUNCTION hiding.concat(text, text) RETURNS text LANGUAGE sql AS 'SELECT NULL::text';
-    CREATE DOMAIN hiding.text AS pg_catalog.text CHECK (other.take_and_say(true));
-    CREATE TABLE hiding.pg_proc AS TABLE pg_catalog.pg_proc;
-    CREATE TABLE hiding.pg_trigger AS TABLE pg_catalog.pg_trigger WITH NO DATA;
-"""
-
-
 def test_the_proof_itself_cannot_be_fooled(database: Database) -> None:
-    database.run(HIDDEN)
-    types = ["oid", "text", "name", "int", '"char"', "anyarray", "bigint"]
-    for i, type in enumerate(f"pg_catalog.{type}" for type in types):
-        database.run(function(f"hiding.f{i}({type}, {type})", "bool", "true"))
-        for name in ("=", "<>", "<", ">=", "<=", "&&", "~", "!~"):
-            database.run(
-                f"CREATE OPERATOR hiding.{name} (PROCEDURE = hiding.f{i}, LEFTARG = {type},"
-                f" RIGHTARG = {type})"
-            )
-    queries = {
+    answers = {
         "INSERT INTO child VALUES (1, 1)": False,
+        "INSERT INTO parent VALUES (1, 'x')": True,
         "SELECT upper('x')": True,
         "SELECT other.take()": False,
         "SELECT pg_advisory_lock(1)": False,
         "SELECT * FROM view": False,
     }
-    database.run("CREATE VIEW other.view AS SELECT other.take();" + trigger("AFTER INSERT"))
+    database.run(HIDING + trigger("AFTER INSERT"))
     for path in ("public", "hiding, pg_catalog, public"):
         database.run(f"SET LOCAL search_path = {path}")
-        # The operators = and <> are in every statement, and no longer PostgreSQL's alone.
-        database.run("SELECT pg_catalog.pg_advisory_unlock_all()")
-        assert not any(database.proves(query) for query in queries)
-    database.run("SET LOCAL search_path = public; DROP SCHEMA hiding CASCADE")
-    assert {query: database.proves(query) for query in queries} == queries
+        assert {query: database.proves(query) for query in answers} == answers
+    for type in ("oid", "text", "name", "int4", '"char"', "anyarray", "int8"):
+        built_in = f"pg_catalog.{type}"
+        definition = function(f"hiding.f({built_in}, {built_in})", "pg_catalog.bool", "true")
+        database.run(definition.replace("IMMUTABLE", "IMMUTABLE SET search_path = pg_catalog"))
+        for name in HIDING_OPERATORS:
+            database.run(
+                f"CREATE OPERATOR hiding.{name} (PROCEDURE = hiding.f, LEFTARG = {built_in},"
+                f" RIGHTARG = {built_in})"
+            )
+    # = and <> could be in every statement, and are no longer PostgreSQL's alone; and what counts is
+    # that the question has not called one of them.
+    assert not any(database.proves(query) for query in answers)
 
 
 def test_everybody_may_ask(database: Database) -> None:
@@ -677,9 +369,11 @@ def test_the_functions_behind_information_schema_are_no_danger(database: Databas
         """
         SELECT DISTINCT p.oid::regprocedure, p.provolatile
         FROM pg_rewrite r
-        JOIN pg_class c ON c.oid = r.ev_class AND c.relnamespace = 'information_schema'::regnamespace
-        CROSS JOIN LATERAL regexp_matches(r.ev_action::text, ':[a-z]*func?(?:id|oid) ([0-9]+)', 'g') m
+        JOIN pg_class c ON c.oid = r.ev_class
+        CROSS JOIN LATERAL regexp_matches(
+            r.ev_action::text, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m
         JOIN pg_proc p ON p.oid = m[1]::oid
+        WHERE c.relnamespace = 'information_schema'::regnamespace
         """
     )
     assert len(rows) > 20
@@ -687,10 +381,11 @@ def test_the_functions_behind_information_schema_are_no_danger(database: Databas
 
 
 def test_what_postgresql_computes_with_is_known(database: Database) -> None:
-    """No operator, cast or aggregate of a server of any version is missing by accident."""
-    for (name,) in database.ask("SELECT DISTINCT oprname FROM pg_operator"):
-        assert database.proves(f"SELECT OPERATOR(pg_catalog.{name})"), name
-    database.run("CREATE TABLE everything (id int)")
+    """No operator and no aggregate is missing by accident; were a cast, all answers would be no."""
+    operators = database.ask("SELECT DISTINCT oprname FROM pg_operator")
+    assert len(operators) > 60
+    called = " ".join(f"OPERATOR(pg_catalog.{name})" for (name,) in operators)
+    assert database.proves(f"SELECT {called}")
     aggregates = database.ask("SELECT DISTINCT aggfnoid::regproc::text FROM pg_aggregate")
-    unknown = [name for (name,) in aggregates if not database.proves(f"SELECT {name}(id)")]
-    assert unknown == []
+    assert len(aggregates) > 40
+    assert database.proves("SELECT " + ", ".join(f"{name}(1)" for (name,) in aggregates))

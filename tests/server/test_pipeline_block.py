@@ -21,10 +21,6 @@ INSERT = "INSERT INTO entries VALUES ($1)"
 ZERO = "SELECT 1 / $1::int"
 
 
-class MineError(Exception):
-    """What the body of a block raises."""
-
-
 @pytest.fixture(autouse=True)
 def table(monitor: Monitor) -> None:
     monitor.ask(
@@ -370,6 +366,29 @@ async def test_in_a_transaction(connect: Connect, monitor: Monitor) -> None:
     assert entries(monitor) == [1, 2]
 
 
+async def test_begin_travels_along(server: EmbeddedServer) -> None:
+    async with DelayProxy(server.host, server.port, delay=0.005) as proxy:
+        conn = await pgallop.connect(
+            host=proxy.host, port=proxy.port, user="postgres", database="postgres", ssl="disable"
+        )
+        for expected in (3, 2):  # with and without preparing
+            before = proxy.round_trips
+            async with conn.transaction(isolation="serializable"), conn.pipeline() as pipeline:
+                level = pipeline.fetchval("SELECT current_setting('transaction_isolation')")
+                pipeline.execute(INSERT, 1)
+                pipeline.execute("DELETE FROM entries")
+            assert proxy.round_trips - before == expected
+            assert level.result() == "serializable"
+            assert outcomes(pipeline) == [IN_TRANSACTION] * 3
+        with pytest.raises(PipelineError):
+            async with conn.transaction(), conn.pipeline() as pipeline:
+                pipeline.execute(INSERT, 1)
+                pipeline.execute("SELECT 1/0")
+        assert outcomes(pipeline) == [ROLLED_BACK, FAILED]
+        assert not conn.is_in_transaction()
+        await conn.close()
+
+
 async def test_in_a_transaction_that_has_failed(connect: Connect, monitor: Monitor) -> None:
     async with connect() as conn:
         with pytest.raises(pgallop.TransactionAborted):
@@ -429,33 +448,3 @@ async def test_commit_after_a_failure(connect: Connect, monitor: Monitor) -> Non
         with pytest.raises(pgallop.TransactionAborted):
             pipeline.statements[0].result()
     assert entries(monitor) == [1, 2]
-
-
-async def test_its_turn(connect: Connect, monitor: Monitor) -> None:
-    """While another context's transaction is open the pipeline waits, and runs outside of it."""
-    begun = asyncio.Event()
-
-    async def other() -> None:
-        async with conn.transaction():
-            await conn.execute(INSERT, 1)
-            begun.set()
-            await asyncio.sleep(0.05)
-            raise MineError
-
-    async def mine() -> Pipeline:
-        await begun.wait()
-        late = conn.pipeline(timeout=0.01)
-        with pytest.raises(pgallop.ConnectionBusyError):
-            async with late:
-                late.execute(INSERT, 2)
-        assert outcomes(late) == [NOT_RUN]
-        async with conn.pipeline() as pipeline:
-            pipeline.execute(INSERT, 3)
-        return pipeline
-
-    async with connect() as conn:
-        result, pipeline = await asyncio.gather(other(), mine(), return_exceptions=True)
-        assert isinstance(result, MineError)
-        assert isinstance(pipeline, Pipeline)
-        assert outcomes(pipeline) == [DONE]
-    assert entries(monitor) == [3]

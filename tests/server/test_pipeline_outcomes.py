@@ -78,13 +78,12 @@ def verb(pipeline: Pipeline, chance: random.Random) -> Callable[..., PipelinedSt
     return chance.choice((pipeline.fetchval, pipeline.execute))
 
 
-async def try_out(conn: pgallop.Connection, query: str) -> bool:
-    """Whether a script succeeded."""
+async def try_out(conn: pgallop.Connection, query: str) -> str:
+    """The last command tag of a script, empty if it failed."""
     try:
-        await conn.execute(query)
+        return await conn.execute(query)
     except pgallop.PostgresError:
-        return False
-    return True
+        return ""
 
 
 async def one(
@@ -114,7 +113,15 @@ async def one(
                     inside = (inside and query not in ("COMMIT", "ROLLBACK")) or query in BEGINS
     except PipelineError as caught:
         error = caught
-    failed = [each for each in pipeline.statements if each.outcome is Outcome.FAILED]
+    outcomes = [each.outcome for each in pipeline.statements]
+    failed = Outcome.FAILED in outcomes
+    if "refused before any of them ran" in str(error):
+        assert outcomes.count(Outcome.FAILED) == 1
+        assert set(outcomes) <= {Outcome.FAILED, Outcome.NOT_RUN}
+    else:
+        ran = [each is not Outcome.NOT_RUN for each in outcomes]
+        assert ran == sorted(ran, reverse=True)
+        assert all(ran) or outcomes[sum(ran) - 1] is Outcome.FAILED
     if error is None:
         assert not failed
     else:
@@ -122,7 +129,7 @@ async def one(
     end = ""
     if conn.is_in_transaction():
         end = chance.choice(ENDS)
-        if not await try_out(conn, end):  # there is no such savepoint
+        if await try_out(conn, end) != "COMMIT":  # it has failed, or there is no such savepoint
             end = "ROLLBACK"
             await conn.execute(end)
     story = [beginning, *map(repr, pipeline.statements), end, repr(error)]

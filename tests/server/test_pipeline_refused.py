@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
-from interruption import MOMENTS, Moment, interruptions
 from live import Connect, Monitor
 
 import pgallop
@@ -167,6 +165,61 @@ async def test_a_closed_connection(connect: Connect) -> None:
         pipeline.statements[0].result()
 
 
+# Not its turn
+
+
+async def test_its_turn(connect: Connect, monitor: Monitor) -> None:
+    """While another context's transaction is open the pipeline waits, and runs outside of it."""
+    begun = asyncio.Event()
+
+    async def other() -> None:
+        async with conn.transaction():
+            await conn.execute(INSERT, 1)
+            begun.set()
+            await asyncio.sleep(0.05)
+            raise MineError
+
+    async def mine() -> Pipeline:
+        await begun.wait()
+        late = conn.pipeline(timeout=0.01)
+        with pytest.raises(pgallop.ConnectionBusyError):
+            async with late:
+                late.execute(INSERT, 2)
+        assert outcomes(late) == [NOT_RUN]
+        async with conn.pipeline() as pipeline:
+            pipeline.execute(INSERT, 3)
+        return pipeline
+
+    async with connect() as conn:
+        result, pipeline = await asyncio.gather(other(), mine(), return_exceptions=True)
+        assert isinstance(result, MineError)
+        assert isinstance(pipeline, Pipeline)
+        assert outcomes(pipeline) == [DONE]
+    assert entries(monitor) == [3]
+
+
+async def test_strict(connect: Connect) -> None:
+    async with connect(strict=True) as conn:
+        sleeper = asyncio.create_task(conn.fetch("SELECT pg_sleep(0.1)"))
+        await asyncio.sleep(0)
+        with pytest.raises(pgallop.InterfaceError, match="another operation is in progress"):
+            async with conn.pipeline() as pipeline:
+                pipeline.fetchval("SELECT 1")
+        assert outcomes(pipeline) == [NOT_RUN]
+        await sleeper
+
+        async def work() -> None:
+            async with conn.pipeline() as pipeline:
+                pipeline.fetchval("SELECT pg_sleep(0.1)")
+
+        worker = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        with pytest.raises(pgallop.InterfaceError, match="another operation is in progress"):
+            await conn.fetchval("SELECT 1")
+        await worker
+        assert await conn.fetchval("SELECT 1") == 1
+
+
 # Not to be read
 
 
@@ -290,92 +343,3 @@ async def test_the_default_timeout(connect: Connect) -> None:
                 pipeline.execute("SELECT pg_sleep(60)")
         async with conn.pipeline(timeout=5) as pipeline:
             pipeline.execute("SELECT pg_sleep(0.2)")
-
-
-async def test_a_statement_timeout(connect: Connect, monitor: Monitor) -> None:
-    """The server's own: an error like any other."""
-    async with connect(server_settings={"statement_timeout": "50"}) as conn:
-        with pytest.raises(PipelineError) as raised:
-            async with conn.pipeline() as pipeline:
-                pipeline.execute(INSERT, 1)
-                pipeline.execute("SELECT pg_sleep(60)")
-        assert type(raised.value.__cause__) is pgallop.QueryCanceledError
-        assert outcomes(pipeline) == [ROLLED_BACK, FAILED]
-    assert entries(monitor) == []
-
-
-async def test_cancelled(connect: Connect, monitor: Monitor) -> None:
-    async with connect() as conn:
-        pipeline = conn.pipeline()
-
-        async def work() -> None:
-            async with pipeline:
-                pipeline.execute(INSERT, 1)
-                pipeline.execute("SELECT pg_sleep(60)")
-
-        task = asyncio.create_task(work())
-        await monitor.until(conn.get_server_pid(), ["active"])
-        await asyncio.sleep(0.05)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert outcomes(pipeline) == [UNKNOWN] * 2
-        assert await conn.fetchval("SELECT 1", timeout=5) == 1
-    assert entries(monitor) == []
-
-
-async def test_behind_one_that_is_cancelled(connect: Connect, monitor: Monitor) -> None:
-    async with connect() as conn:
-        await conn.execute("SELECT $1::int", 1)
-        async with conn.pipeline() as pipeline:
-            pipeline.execute(INSERT, 0)
-        sleeper = asyncio.create_task(conn.execute("SELECT pg_sleep(60)"))
-        await asyncio.sleep(0.05)
-
-        async def work() -> Pipeline:
-            async with conn.pipeline() as pipeline:
-                pipeline.execute(INSERT, 1)
-                pipeline.execute("SELECT $1::int", 1)
-            return pipeline
-
-        behind = asyncio.create_task(work())
-        await asyncio.sleep(0.05)
-        sleeper.cancel()
-        assert outcomes(await behind) == [DONE, DONE]
-    assert entries(monitor) == [0, 1]
-
-
-CALLS: dict[str, Callable[[Pipeline], object]] = {
-    "new": lambda pipeline: pipeline.fetchval("SELECT count(*) FROM entries WHERE n < $1", 9),
-    "failing": lambda pipeline: pipeline.execute("SELECT 1/0"),
-    "refused": lambda pipeline: pipeline.execute("SELECT nothing"),
-}
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("call", CALLS)
-async def test_interrupted(connect: Connect, monitor: Monitor, call: str, moment: Moment) -> None:
-    """Cancelled at each await: all of it is stored or nothing, and the connection goes on."""
-    blocks: list[Pipeline] = []
-    async with connect(statement_cache_size=0) as conn:
-
-        async def work() -> None:
-            pipeline = conn.pipeline()
-            blocks.append(pipeline)
-            try:
-                async with pipeline:
-                    pipeline.execute(INSERT, 2 * len(blocks))
-                    CALLS[call](pipeline)
-                    pipeline.execute(INSERT, 2 * len(blocks) + 1)
-            except PipelineError:
-                assert call != "new"
-
-        async for _ in interruptions(work, moment):
-            assert await conn.fetchval("SELECT 1", timeout=5) == 1
-            assert not conn.is_in_transaction()
-    stored = entries(monitor)
-    for i, pipeline in enumerate(blocks, 1):
-        both = [2 * i in stored, 2 * i + 1 in stored]
-        assert both in ([True, True], [False, False])
-        for outcome, is_stored in zip(outcomes(pipeline)[::2], both, strict=True):
-            assert outcome is UNKNOWN or (outcome is DONE) is is_stored

@@ -357,14 +357,15 @@ async def test_a_listener_that_is_cancelled(connect: Connect) -> None:
 
 
 async def test_a_coroutine_is_not_lost(connect: Connect) -> None:
-    """Nobody else holds its task: it has to survive the collector."""
+    """Its task is held weakly by the event loop, and has to survive the collector."""
     conn = await connect()
     listener = Listener()
+    pauses: weakref.WeakSet[asyncio.Future[None]] = weakref.WeakSet()
 
     async def coroutine(conn: pgallop.Connection) -> None:
-        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(never, 0.05)
+        pause: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pauses.add(pause)
+        await pause
         listener(conn)
 
     conn.add_termination_listener(coroutine)
@@ -372,6 +373,8 @@ async def test_a_coroutine_is_not_lost(connect: Connect) -> None:
     for _ in range(3):
         await asyncio.sleep(0.005)
         gc.collect()
+    for pause in pauses:
+        pause.set_result(None)
     await listener.wait()
 
 

@@ -250,8 +250,9 @@ async def test_a_frozen_server_at_begin_and_commit(connect: Connect) -> None:
     options = {"command_timeout": 0.1, "drain_timeout": 0.2}
     async with connect(**options) as conn:
         with frozen(conn.get_server_pid()):
-            with pytest.raises(TimeoutError), took(0.1, 0.35):
-                await conn.transaction().start()
+            with pytest.raises(TimeoutError), took(0.1, 0.6):
+                async with conn.transaction():
+                    await conn.execute("SELECT 1")
             async with asyncio.timeout(2):
                 while not conn.is_closed():
                     await asyncio.sleep(0.01)
@@ -259,6 +260,7 @@ async def test_a_frozen_server_at_begin_and_commit(connect: Connect) -> None:
         async with connect(**options) as conn:
             tx = conn.transaction()
             await tx.start()
+            await conn.execute("SELECT 1")
             with frozen(conn.get_server_pid()):
                 with pytest.raises(TimeoutError), took(0.1, 0.35):
                     await getattr(tx, ending)()
@@ -273,7 +275,8 @@ async def test_a_slow_statement_before_an_abandoned_transaction(connect: Connect
         slow = asyncio.create_task(conn.execute("SELECT pg_sleep(0.8)"))
         await asyncio.sleep(0.05)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(conn.transaction().start(), 0.05)
+            async with asyncio.timeout(0.05), conn.transaction():
+                await conn.execute("SELECT 1")
         assert await slow == "SELECT 1"
         async with conn.transaction():
             assert await conn.fetchval("SELECT 1") == 1

@@ -39,13 +39,15 @@ BY_ID = statement(
 ALL = statement("SELECT id FROM users", (), (("id", INT4),), b"s2")
 INSERT = statement("INSERT INTO users VALUES ($1, $2)", (INT4, TEXT), (), b"s3")
 EMPTY = statement("", name=b"s4")
+COMMIT = statement("COMMIT", name=b"s5")
 
 # A statement, its arguments, and perhaps whether one row is enough.
 Call = tuple[Statement, tuple[object, ...]] | tuple[Statement, tuple[object, ...], bool]
 
 
 def pipeline(talk: Conversation, *calls: Call) -> Answer:
-    return talk.submit(Pipeline(None, [Execute(None, *call) for call in calls]))
+    executes = [Execute(None, each, arguments, bool(rest)) for each, arguments, *rest in calls]
+    return talk.submit(Pipeline(None, executes))
 
 
 def kinds(lines: list[str]) -> list[str]:
@@ -182,11 +184,19 @@ def test_a_cancellation_meant_for_another(talk: Conversation) -> None:
 def test_a_commit_that_no_standby_has_confirmed(talk: Conversation) -> None:
     answer = pipeline(talk, (INSERT, (1, "Ada")), (INSERT, (2, "Grace")))
     warning = error_response("01000", "canceling wait", "WARNING", R="SyncRepWaitForLSN")
-    talk.server(*inserted(), *inserted())
-    talk.server(message("N", warning[5:]), ready_for_query())
+    notice = message("N", warning[5:])
+    talk.server(*inserted(), *inserted(), notice, ready_for_query())
     assert isinstance(answer.error, CommitNotReplicated)
     assert answer.request.refusal is None
     assert answer.request.answered == 2
+    # In the middle it is the COMMIT's.
+    answer = pipeline(talk, (EMPTY, ()), (COMMIT, ()), (EMPTY, ()))
+    empty = (BIND_COMPLETE, EMPTY_QUERY_RESPONSE)
+    talk.server(*empty, BIND_COMPLETE, notice, command_complete("COMMIT"), *empty)
+    talk.server(ready_for_query())
+    assert answer.result is None
+    errors = [error for _, _, error in answer.request.answers()]
+    assert [type(error) for error in errors] == [type(None), CommitNotReplicated, type(None)]
 
 
 @at_every_split

@@ -68,7 +68,6 @@ def test_a_text_without_backslashes_is_read_in_one_way(sql: str) -> None:
         ("'a\\'", Kind.STRING),
         (r"E'a\'b\\'", Kind.STRING),
         (r"e'\''''", Kind.STRING),
-        ("N'national'", Kind.STRING),
         ("B'101'", Kind.STRING),
         ("x'1F'", Kind.STRING),
         (r"U&'\0061\'", Kind.STRING),
@@ -122,6 +121,8 @@ def test_one_token(sql: str, kind: Kind) -> None:
         ("SELECT'x'", ["SELECT", "'x'"]),
         ("note'x'", ["note", "'x'"]),
         ("'a''b'", ["'a''b'"]),
+        ("N'national'", ["N", "'national'"]),  # the word is the type's name
+        ("B'1''0'", ["B'1'", "'0'"]),
         ("'a' 'b'", ["'a'", "'b'"]),  # no line break between them
         ("'a' /* \n */ 'b'", ["'a'", "'b'"]),  # a comment of this kind continues nothing
         ("1..10", ["1", "..", "10"]),
@@ -172,5 +173,5 @@ def test_the_time_is_linear(unit: str) -> None:
             best = min(best, time.perf_counter() - start)
         return best
 
-    # Sixteen times as long, and quadratic would be 256 times the time.
-    assert seconds(16_000) < 64 * max(seconds(1_000), 1e-4)
+    # 64 times as long; quadratic would be 4096 times the time, and machines are busy.
+    assert seconds(32_000) < 800 * max(seconds(500), 1e-4)
