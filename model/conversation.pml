@@ -27,23 +27,22 @@
 #define NO_WINDOW 5             /* every QueryCanceledError is handed to the caller as it is */
 #define EXPOSED_IF_SENT 6       /* what is still in the output buffer is not marked */
 #define RERUN_ANY 7             /* what is not harmless is run again too */
-#define RERUN_IN_TRANSACTION 8  /* the transaction status is not looked at before a rerun */
+#define RERUN_IN_TRANSACTION 8  /* what was cancelled in a block is run again all the same */
 #define RERUN_AT_ONCE 9         /* a rerun does not wait for its turn */
 #define BEGIN_ALONE 10          /* BEGIN has its own Sync, and the statement does not wait for it */
 #define COMMIT_BEHIND_BEGIN 11  /* COMMIT does not wait for the first statement's answer */
-#define NO_ROLLBACK 12          /* nothing is sent behind an abandoned BEGIN */
+#define NO_ROLLBACK 12          /* a block is left without a ROLLBACK while its BEGIN is on the wire */
 #define DROP_BEGIN 13           /* a dropped BEGIN counts as sent */
 #define DROP_COMMIT 14          /* an abandoned COMMIT that was not sent is dropped */
 #define RELEASE_EARLY 15        /* the block lets others in when its end is sent */
 #define END_IS_ANSWER 16        /* ... when its end is answered, whatever the answer */
-#define CANCEL_ROLLBACK 17      /* a ROLLBACK that nobody awaits is cancelled like a statement */
-#define LATE_JOIN 18            /* a statement that waited past the end of its block runs all the same */
-#define DROP_SENT 19            /* an abandoned request leaves the FIFO although it was sent */
-#define DROP_PARSE 20           /* a Prepare that others rely on is dropped with its caller */
-#define EXECUTE_EARLY 21        /* an Execute does not wait for its Prepare */
-#define NO_DRAIN_TIMEOUT 22     /* an abandoned request may take for ever */
-#define BLOCKING_SEND 23        /* nothing is read while there is something to send */
-#define RETRY_SENT 24           /* what was sent counts as safe to retry when the connection is lost */
+#define LATE_JOIN 17            /* a statement that waited past the end of its block runs all the same */
+#define DROP_SENT 18            /* an abandoned request leaves the FIFO although it was sent */
+#define DROP_PARSE 19           /* a Prepare that others rely on is dropped with its caller */
+#define EXECUTE_EARLY 20        /* an Execute does not wait for its Prepare */
+#define NO_DRAIN_TIMEOUT 21     /* an abandoned request may take for ever */
+#define BLOCKING_SEND 22        /* nothing is read while there is something to send */
+#define RETRY_SENT 23           /* what was sent counts as safe to retry when the connection is lost */
 #ifndef BROKEN
 #define BROKEN NOTHING
 #endif
@@ -57,7 +56,7 @@
 #define REPEATED 5              /* a signal was lost, and the second one hits */
 #define HELD_BACK 6             /* a new request waits for the end of a cancel */
 #define DROPPED 7               /* an abandoned request is dropped unsent */
-#define ABANDONED_BEGIN 8       /* the first statement of a block is abandoned when it was sent */
+#define ABANDONED_BEGIN 8       /* ROLLBACK goes out behind an abandoned first statement */
 #define ROLLED_BACK_AGAIN 9     /* a cancelled COMMIT or ROLLBACK leaves the transaction open */
 #define ABORTED_COMMIT 10       /* COMMIT is answered by ROLLBACK */
 #define COMMITTED 11            /* both statements of the block are committed, the stranger's ran */
@@ -65,6 +64,9 @@
 #define DRAIN_ABORTED 13        /* the drain timeout ends the connection and others lose it too */
 #define PREPARED_FOR_ALL 14     /* all callers succeed with one Prepare, whose caller may have gone */
 #define PREPARED_AGAIN 15       /* the Prepare of another caller failed, and its own succeeds */
+#define STRAY_HIT 16            /* a signal whose connection broke off hits long after its cancel */
+#define SAFE_TO_RETRY 17        /* the connection is lost with a request that was not sent */
+#define NOT_OUR_SIGNAL 18       /* an administrator's signal hits somebody who waits */
 #ifndef COVER
 #define COVER NOTHING
 #endif
@@ -77,7 +79,10 @@
 #ifndef HIGH_WATER
 #define HIGH_WATER 1            /* requests in the output buffer; those beyond it wait unwritten */
 #endif
-#define SIGNALS 2               /* cancel connections, repetitions included */
+#define MOST_SIGNALS 2
+#ifndef SIGNALS
+#define SIGNALS MOST_SIGNALS    /* cancel connections, repetitions included */
+#endif
 #define STRIKES 2               /* requests that one signal may hit */
 #ifndef FAILURES
 #define FAILURES 1              /* requests that the server refuses for reasons of their own */
@@ -141,14 +146,16 @@ bool over[CALLERS];                      /* the caller has its answer */
 bool cancelling;
 byte target = NONE;
 byte signals;                            /* cancel connections so far; the last is the current one */
-bool open[SIGNALS + 1];                  /* the server will close the cancel connection */
-bool eof[SIGNALS + 1];                   /* it has done so */
+bool open[MOST_SIGNALS + 1];                  /* the server will close the cancel connection */
+bool eof[MOST_SIGNALS + 1];                   /* it has done so */
+bool broke_off[MOST_SIGNALS + 1];             /* it was reset: when the signal comes is not known */
+bool doubtful;                           /* that has happened: what is sent is exposed from now on */
 
 /* The wire and the server */
 chan to_server = [CAPACITY] of { byte };
 chan to_client = [CAPACITY] of { byte, mtype:outcome, mtype:status };
 mtype:status status = I;
-byte strikes[SIGNALS + 1];               /* requests that a signal on its way may still hit */
+byte strikes[MOST_SIGNALS + 1];               /* requests that a signal on its way may still hit */
 byte failures = FAILURES;
 byte administrator = ADMINISTRATOR;
 bool parsed[REQUESTS];                   /* the statement of that Prepare exists */
@@ -190,6 +197,7 @@ inline write_waiting() {
         fifo!moved;
         output!moved;
         request[moved].place = OUTPUT;
+        request[moved].exposed = doubtful;
         new_head()
     :: else -> break
     od;
@@ -244,30 +252,13 @@ inline drop(r) {
 #define must_stay(r) ((request[r].place == SENT && !broken(DROP_SENT)) \
     || (request[r].kind == COMMIT && !broken(DROP_COMMIT)) || request[r].kind == ROLLBACK)
 
-/* Its BEGIN was sent and nobody waits for it. */
-inline abandon_block() {
-    reached(ABANDONED_BEGIN);
-    if
-    :: broken(NO_ROLLBACK) -> block = CLOSED
-    :: else ->
-        block = CLOSING;
-        submit(END, ROLLBACK, true, NONE);
-        request[END].discarded = true
-    fi
-}
-
 /* The caller has gone. */
 inline discard(r) {
     if
     :: request[r].outcome != NOT_YET
     :: else ->
         if
-        :: must_stay(r) ->
-            request[r].discarded = true;
-            if
-            :: request[r].kind == FIRST && block == OPEN -> abandon_block()
-            :: else
-            fi
+        :: must_stay(r) -> request[r].discarded = true
         :: else ->
             reached(DROPPED);
             drop(r);
@@ -297,6 +288,7 @@ inline lose() {
         :: else ->
             if
             :: each < CALLERS && (request[each].place != SENT || broken(RETRY_SENT)) ->
+                reached(SAFE_TO_RETRY);
                 check(safe_to_retry_means_never_ran, effects[each] == 0 && !pending[each])
             :: else
             fi;
@@ -318,6 +310,9 @@ inline lose() {
     open[2] = false;
     eof[1] = false;
     eof[2] = false;
+    broke_off[1] = false;
+    broke_off[2] = false;
+    doubtful = false;
     failures = 0;
     administrator = 0;
     was_idle = true
@@ -381,12 +376,12 @@ end:
         request[r].idle = was_idle && now == I;
         was_idle = (now == I);
         complete(r, said);
-        tell_block(r, now);
-        tell_cache(r);
         if
         :: request[r].discarded -> forget(r)
         :: else
         fi;
+        tell_block(r, now);
+        tell_cache(r);
         if
         :: head == NONE -> signals_are_lost()
         :: else
@@ -419,13 +414,14 @@ end:
 /* ------------------------------------------------------------------ Canceller */
 
 #define abandoned_head (head != NONE && request[head].discarded)
-#define may_be_cancelled(r) (request[r].place == SENT \
-    && (request[r].kind != ROLLBACK || broken(CANCEL_ROLLBACK)))
-#define signal_is_out (eof[signals] || (!open[signals] && broken(LOST_IS_EOF)))
+/* What ends a block is never cancelled; only the drain timeout is for it too. */
+#define ends_block(r) (request[r].kind == COMMIT || request[r].kind == ROLLBACK)
+#define may_be_cancelled(r) (request[r].place == SENT && !ends_block(r))
+#define attempt_is_over (eof[signals] || broke_off[signals])
 
 /*
- * The server sends its signal, or none, before it closes the cancel connection; or it is frozen, or
- * the connection breaks off, and a signal may come of it all the same.
+ * The server sends its signal, or none, before it closes the cancel connection; or it is frozen and
+ * does not close it, or the connection breaks off, and a signal may come of it all the same.
  */
 inline send_cancel_request() {
     signals++;
@@ -435,7 +431,16 @@ inline send_cancel_request() {
     fi;
     if
     :: open[signals] = true
+    :: broke_off[signals] = true; doubtful = !broken(LOST_IS_EOF)
     :: skip
+    fi
+}
+
+/* Nothing can come of it any more. (It keeps states apart that do not differ.) */
+inline forget_signal(k) {
+    if
+    :: strikes[k] == 0 -> open[k] = false; eof[k] = false; broke_off[k] = false
+    :: else
     fi
 }
 
@@ -472,14 +477,16 @@ end:
     :: atomic { open[1] -> open[1] = false; eof[1] = true }
     :: atomic { open[2] -> open[2] = false; eof[2] = true }
     :: atomic { cancelling && request[target].outcome == NOT_YET && signals < SIGNALS &&
-                (signal_is_out || broken(TWO_CANCELS)) ->
+                (attempt_is_over || broken(TWO_CANCELS)) ->
         send_cancel_request()
       }
     :: atomic { cancelling && request[target].outcome != NOT_YET &&
-                (signal_is_out || broken(NO_EOF)) ->
+                (attempt_is_over || broken(NO_EOF)) ->
         cancelling = false;
         held = false;
         target = NONE;
+        forget_signal(1);
+        forget_signal(2);
         write_waiting()
       }
     :: atomic { !broken(NO_DRAIN_TIMEOUT) && !lost && (cancelling || abandoned_head) ->
@@ -531,6 +538,7 @@ inline hit(k, r) {
     fi;
     if
     :: eof[k] -> reached(LATE_HIT)
+    :: broke_off[k] && !cancelling -> reached(STRAY_HIT)
     :: else
     fi;
     if
@@ -673,9 +681,9 @@ inline forget_answer(r) {
     fi
 }
 
-#define may_run_again(r) \
-    ((request[r].kind == STATEMENT || (request[r].kind == CALL && broken(RERUN_ANY))) \
-     && (request[r].idle || broken(RERUN_IN_TRANSACTION)))
+#define was_alone(r) (request[r].idle && request[r].kind != FIRST)
+#define may_run_again(r) ((request[r].kind != CALL || broken(RERUN_ANY)) \
+    && (was_alone(r) || broken(RERUN_IN_TRANSACTION)))
 
 /* 57014 for a caller who is still there, and so did not cancel. */
 inline canceled(r) {
@@ -683,6 +691,7 @@ inline canceled(r) {
           by_administrator[r] || (request[r].exposed && !broken(NO_WINDOW)));
     if
     :: request[r].exposed -> reached(COLLATERAL)
+    :: by_administrator[r] && !request[r].exposed -> reached(NOT_OUR_SIGNAL)
     :: else
     fi
 }
@@ -846,13 +855,21 @@ commit:
         block = CLOSED;
         goto done
       }
-    :: block == CLOSING || block == CLOSED -> goto done  /* TransactionAborted */
+    :: block == CLOSED -> goto done
     :: !patient -> goto rollback
     fi;
 rollback:
     atomic {
         if
-        :: block == OPEN && (begun == ANSWERED || begun == UNANSWERED) -> end_block(ROLLBACK)
+        :: block == OPEN && begun == ANSWERED -> end_block(ROLLBACK)
+        :: block == OPEN && begun == UNANSWERED ->
+            if
+            :: broken(NO_ROLLBACK) -> block = CLOSED; goto done
+            :: request[0].kind == FIRST && !broken(NO_ROLLBACK) ->
+                reached(ABANDONED_BEGIN);
+                end_block(ROLLBACK)
+            :: request[0].kind != FIRST && !broken(NO_ROLLBACK) -> end_block(ROLLBACK)
+            fi
         :: block == OPEN && (begun == UNSENT || begun == NOT_BEGUN) -> block = CLOSED; goto done
         :: else -> goto done
         fi

@@ -8,13 +8,14 @@ import asyncio
 import functools
 import warnings
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.config.options import ConnectOptions
 from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError
-from pgallop.listeners import TerminationListener, TerminationListeners, call_termination_listeners
+from pgallop.listeners import TerminationListeners, call_weakly
 from pgallop.pipeline import Pipeline
 from pgallop.rows.record import Record
 from pgallop.transaction import Transaction
@@ -54,7 +55,7 @@ class Connection:
         self._closing = False
         self._server_version: ServerVersion | None = None
         # Weakly: the event loop holds the stream, which must not hold a forgotten connection.
-        link.stream.on_lost = functools.partial(call_termination_listeners, weakref.ref(self))
+        link.stream.on_lost = functools.partial(call_weakly, weakref.WeakMethod(self._on_lost))
 
     # Statements
 
@@ -194,7 +195,8 @@ class Connection:
                 which were rolled back and which never ran, and its `__cause__` why.
             DataError: an argument does not fit the type the server expects; nothing has run.
             InterfaceError: wrong number of arguments, or the connection is closed or belongs to
-                another loop.
+                another loop; nothing has run.
+            ConnectionDoesNotExistError, TimeoutError: no answer; the outcomes tell what is known.
 
         Example:
             >>> async with conn.pipeline() as pipeline:
@@ -246,7 +248,7 @@ class Connection:
         """Whether the connection is closed, by whichever side, or about to be."""
         return self._stream.closed or self._closing
 
-    def add_termination_listener(self, callback: TerminationListener) -> None:
+    def add_termination_listener(self, callback: "Callable[[Connection], object]") -> None:
         """Have `callback` called when the connection is closed, by whichever side.
 
         Args:
@@ -264,9 +266,12 @@ class Connection:
             raise InterfaceError("connection is closed: nobody would call the listener")
         self._termination_listeners.add(callback)
 
-    def remove_termination_listener(self, callback: TerminationListener) -> None:
+    def remove_termination_listener(self, callback: "Callable[[Connection], object]") -> None:
         """Forget a callback of `add_termination_listener`; one that is not known is ignored."""
         self._termination_listeners.remove(callback)
+
+    def _on_lost(self) -> None:
+        self._termination_listeners.call(self)
 
     def __del__(self) -> None:
         stream = getattr(self, "_stream", None)
@@ -280,7 +285,7 @@ class Connection:
             stream.disconnect()  # whoever still waits there can no longer be told
         else:
             stream.lose(error)
-        self._termination_listeners.call(self)
+        self._on_lost()
         # At the end, because it raises where warnings are errors.
         warnings.warn(warning, ResourceWarning, stacklevel=2, source=self)
 

@@ -25,7 +25,7 @@ from pgallop.session.execute import Execute
 from pgallop.session.pipeline import Pipeline
 from pgallop.session.prepare import Prepare
 from pgallop.session.request import Request
-from pgallop.session.session import IDLE, Session
+from pgallop.session.session import IDLE, IN_FAILED_TRANSACTION, IN_TRANSACTION, Session
 from pgallop.session.simple import SimpleQuery
 from pgallop.session.statement import Statement
 from pgallop.sql import harmless
@@ -158,8 +158,8 @@ class Dispatch:
         """`deadline`: when the `timeout` ends, which a statement that is run `again` has kept."""
         self._statements.pin(query)
         try:
-            statement = await self._prepared(query, deadline, timeout)
-            request = Execute(self._loop.create_future(), statement, args, limited)
+            statements = await self._prepared([query], deadline, timeout)
+            request = Execute(self._loop.create_future(), statements[query], args, limited)
             self._submit(request)
         finally:
             self._unpin(query)
@@ -206,25 +206,29 @@ class Dispatch:
         return rows[0][0] is True
 
     async def _prepared(
-        self, query: str, deadline: float | None, timeout: float | None
-    ) -> Statement:
-        """The statement of `query`, when it is prepared and this context's turn."""
+        self, queries: list[str], deadline: float | None, timeout: float | None
+    ) -> dict[str, Statement]:
+        """The statements of `queries`, when they are prepared and it is this context's turn."""
+        block = self.ownership.mine()
         while True:
-            await self.ownership.my_turn(deadline, timeout)
+            await self.ownership.my_turn(block, deadline, timeout)
             self.check_unlost()
-            statement = self._statements.get(query)
-            if statement is not None:
-                return statement
-            preparing = self._preparing.get(query)
-            answer = self._prepare(query) if preparing is None else preparing[1]
+            found = [self._statements.get(query) for query in queries]
+            statements = {each.query: each for each in found if each is not None}
+            missing = [query for query in queries if query not in statements]
+            if not missing:
+                return statements
+            # Another task may be at it already.
+            others = [self._preparing[query][1] for query in missing if query in self._preparing]
+            own = [self._prepare(query) for query in missing if query not in self._preparing]
             try:
                 async with asyncio.timeout_at(deadline):
-                    await asyncio.wait([answer])
+                    await asyncio.wait([*others, *own])
             except TimeoutError:
                 raise timed_out(timeout) from None
-            if preparing is None:
+            for answer in own:
                 answer.result()
-            # Where another task was at it and it failed there, it is tried again here.
+            # What failed for another task is tried again here.
 
     def _prepare(self, query: str) -> "asyncio.Future[Statement]":
         """Submit a Prepare; it goes on when its caller is cancelled, for others may rely on it."""
@@ -270,7 +274,7 @@ class Dispatch:
 
     async def _script(self, query: str, timeout: float | None, deadline: float | None) -> str:
         if not self.ownership.is_my_turn():
-            await self.ownership.my_turn(deadline, timeout)
+            await self.ownership.my_turn(self.ownership.mine(), deadline, timeout)
             self.check_unlost()
         request = SimpleQuery(self._loop.create_future(), query)
         self._submit(request)
@@ -320,6 +324,13 @@ class Dispatch:
             await self.ownership.begun(block, self._command_timeout)
         except ConnectionBusyError:
             raise timed_out(self._command_timeout or DEFAULT_PATIENCE) from None
+
+    def undo(self, text: str, on_end: Callable[[Request], None] | None) -> bool:
+        """Submit a rollback that nobody waits for; whether the connection was open for it."""
+        if self._closing or self._session.broken is not None:
+            return False
+        self.canceller.expect(self.control(text, on_end))
+        return True
 
     def in_transaction(self) -> bool:
         """Whether the server was in a transaction, failed or not, when it last answered."""
@@ -411,7 +422,17 @@ class Dispatch:
         """The caller has gone: read the answer for nobody, or drop what was not sent (True)."""
         if request.finished or request.discarded:
             return False
+        if request.on_end is None:
+            request.on_end = self._on_abandoned
         return self.canceller.abandon(request)
+
+    def _on_abandoned(self, request: Request) -> None:
+        """An abandoned request is over: what it has begun, nobody would end."""
+        if request.status_before == IDLE and request.status in (
+            IN_TRANSACTION,
+            IN_FAILED_TRANSACTION,
+        ):
+            self.undo("ROLLBACK", None)
 
     # A pipeline
 
@@ -476,7 +497,7 @@ class Dispatch:
         for query in queries:
             self._statements.pin(query)
         try:
-            statements = await self._all_prepared(queries, deadline, timeout)
+            statements = await self._prepared(queries, deadline, timeout)
             executes = [Execute(None, statements[query], args, one) for query, args, one in calls]
             request = Pipeline(self._loop.create_future(), executes)
             on_submit(request)
@@ -485,30 +506,6 @@ class Dispatch:
         finally:
             for query in queries:
                 self._unpin(query)
-
-    async def _all_prepared(
-        self, queries: list[str], deadline: float | None, timeout: float | None
-    ) -> dict[str, Statement]:
-        """The statements of `queries`, when they are prepared and it is this context's turn."""
-        while True:
-            await self.ownership.my_turn(deadline, timeout)
-            self.check_unlost()
-            found = [self._statements.get(query) for query in queries]
-            statements = {each.query: each for each in found if each is not None}
-            missing = [query for query in queries if query not in statements]
-            if not missing:
-                return statements
-            # Another task may be at it already.
-            others = [self._preparing[query][1] for query in missing if query in self._preparing]
-            own = [self._prepare(query) for query in missing if query not in self._preparing]
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await asyncio.wait([*others, *own])
-            except TimeoutError:
-                raise timed_out(timeout) from None
-            for answer in own:
-                answer.result()
-            # What failed for another task is tried again here.
 
     def _was_stale(self, request: Pipeline, error: BaseException) -> bool:
         """Forget a statement that proved stale; whether that was before anything had run."""

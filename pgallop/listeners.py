@@ -3,15 +3,13 @@
 import asyncio
 import inspect
 import weakref
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from pgallop.errors import InterfaceError
 
-if TYPE_CHECKING:
-    from pgallop.connection import Connection
-
-TerminationListener: TypeAlias = "Callable[[Connection], Awaitable[None] | None]"
+# Given the connection; an awaitable that it returns is awaited.
+Listener: TypeAlias = Callable[[Any], object]
 
 # The event loop holds its tasks weakly, and a closed connection may be nobody's any more.
 running: set[asyncio.Future[Any]] = set()
@@ -24,9 +22,9 @@ class TerminationListeners:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._callbacks: dict[TerminationListener, None] = {}
+        self._callbacks: dict[Listener, None] = {}
 
-    def add(self, callback: TerminationListener) -> None:
+    def add(self, callback: Listener) -> None:
         """Add `callback`; one that is there already stays the only one of its kind."""
         if not callable(callback):
             raise InterfaceError(
@@ -34,11 +32,11 @@ class TerminationListeners:
             )
         self._callbacks[callback] = None
 
-    def remove(self, callback: TerminationListener) -> None:
+    def remove(self, callback: Listener) -> None:
         """Remove `callback`, if it is there."""
         self._callbacks.pop(callback, None)
 
-    def call(self, connection: "Connection") -> None:
+    def call(self, connection: object) -> None:
         """Have the loop call each of them with `connection`, from whatever thread this is.
 
         Never from here: whoever notices the end is in the middle of something.
@@ -50,7 +48,7 @@ class TerminationListeners:
         for callback in callbacks:
             self._loop.call_soon_threadsafe(self._call, callback, connection)
 
-    def _call(self, callback: TerminationListener, connection: "Connection") -> None:
+    def _call(self, callback: Listener, connection: object) -> None:
         # What the function itself raises the loop hands to its exception handler.
         result = callback(connection)
         if inspect.isawaitable(result):
@@ -67,8 +65,8 @@ class TerminationListeners:
             )
 
 
-def call_termination_listeners(reference: "weakref.ref[Connection]") -> None:
-    """Have those of a connection called, if it is still there."""
-    connection = reference()
-    if connection is not None:
-        connection._termination_listeners.call(connection)
+def call_weakly(reference: "weakref.WeakMethod[Callable[[], None]]") -> None:
+    """Call a method whose object nobody has to keep alive for that, if it is still there."""
+    method = reference()
+    if method is not None:
+        method()

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from enum import Enum
 from functools import partial
 
-from pgallop.errors import ConnectionBusyError, InFailedSQLTransactionError
+from pgallop.errors import ConnectionBusyError, InFailedSQLTransactionError, InterfaceError
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE
 
@@ -63,11 +63,12 @@ class Ownership:
     `patient`: whether others wait at all, or are refused at once.
     """
 
-    __slots__ = ("_loop", "_patient", "_waiters", "blocks")
+    __slots__ = ("_dissolved", "_loop", "_patient", "_waiters", "blocks")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, patient: bool = True) -> None:
         self._loop = loop
         self._patient = patient
+        self._dissolved = False
         self._waiters: list[asyncio.Future[None]] = []
         self.blocks: list[Block] = []
 
@@ -91,22 +92,26 @@ class Ownership:
         innermost = self.blocks[-1]
         return (
             innermost.state is BlockState.OPEN or innermost.state is BlockState.PENDING
-        ) and self._mine() is innermost
+        ) and self.mine() is innermost
 
-    def _mine(self) -> Block | None:
+    def mine(self) -> Block | None:
         """The innermost open block of this connection that the current context is in."""
         block = _context.get()
         while block is not None and (block.owner is not self or block not in self.blocks):
             block = block.outer
         return block
 
-    async def my_turn(self, deadline: float | None, timeout: float | None) -> None:
-        """Wait until the current context may use the connection, or the connection is closed.
+    async def my_turn(
+        self, block: Block | None, deadline: float | None, timeout: float | None
+    ) -> None:
+        """Wait until an operation called in `block` may use the connection, or that is closed.
 
-        `deadline`: on the loop's clock, where a `timeout` of so many seconds ends; without one it
-        is DEFAULT_PATIENCE. Raises ConnectionBusyError when it is over.
+        `block`: what `mine()` was at the time of the call: an operation that had to wait must not
+        run outside of the transaction it was meant for, which may have ended meanwhile. `deadline`:
+        on the loop's clock, where a `timeout` of so many seconds ends; without one it is
+        DEFAULT_PATIENCE. Raises ConnectionBusyError when it is over.
         """
-        await self._wait_for(self._has_turn, deadline, timeout)
+        await self._wait_for(partial(self._has_turn, block), deadline, timeout)
 
     async def begun(self, block: Block, timeout: float | None) -> None:
         """Wait until the statement that carries the beginning of `block` is answered."""
@@ -115,15 +120,23 @@ class Ownership:
             lambda: block.state is not BlockState.STARTING, deadline, timeout, patient=True
         )
 
-    def _has_turn(self) -> bool:
-        if self.is_my_turn():
+    def _has_turn(self, block: Block | None) -> bool:
+        if self._dissolved:
             return True
-        mine = self._mine()
-        if mine is not None and mine.state is BlockState.BROKEN:
+        if block is None:
+            return not self.blocks
+        if block.state is BlockState.CLOSING or block.state is BlockState.CLOSED:
+            raise InterfaceError(
+                f"the transaction begun at {block.began_at} was ended before this statement of it "
+                f"was sent",
+                hint="await all statements of a transaction inside of its block",
+                safe_to_retry=True,
+            )
+        if block.state is BlockState.BROKEN:
             raise InFailedSQLTransactionError(
                 "current transaction is aborted: it failed in its beginning"
-            ) from mine.cause
-        return False
+            ) from block.cause
+        return block is self.blocks[-1] and block.state is not BlockState.STARTING
 
     async def _wait_for(
         self,
@@ -221,6 +234,7 @@ class Ownership:
 
     def dissolve(self) -> None:
         """The connection is closed: nobody has to wait any more to hear of it."""
+        self._dissolved = True
         self.blocks.clear()
         self._wake()
 

@@ -242,6 +242,7 @@ class Pipeline:
         if request is None or self._was_kept_back(request, stop):
             return self._report_nothing_sent(stop)
         failed = request.refusal is not None
+        cause = stop if request.error is None else request.error
         outcomes, partial = self._verdict(request, failed)
         answers = request.answers()
         for i, statement in enumerate(self._statements):
@@ -251,11 +252,11 @@ class Pipeline:
                 if not failed or outcomes[i] in (Outcome.DONE, Outcome.IN_TRANSACTION):
                     answer = rows, command
             if outcomes[i] is Outcome.FAILED:
-                error = aborted() if i < len(answers) else stop
-            statement.settle(outcomes[i], answer, error, stop)
-        if request.status == 0:
-            return stop
-        return self._failure(request, stop, partial)
+                error = aborted() if i < len(answers) else cause
+            statement.settle(outcomes[i], answer, error, cause)
+        if request.status == 0 or stop is not request.error:
+            return stop  # no answer, or the caller had gone in the moment in which it came
+        return self._failure(request, cause, partial)
 
     def _was_kept_back(self, request: PipelineRequest, stop: BaseException | None) -> bool:
         """Whether the server has certainly not seen the request."""

@@ -8,6 +8,7 @@ from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError, PostgresError, TransactionAborted
 from pgallop.ownership import BlockState
 from pgallop.session.request import Request
+from pgallop.session.session import IN_FAILED_TRANSACTION, IN_TRANSACTION
 
 if TYPE_CHECKING:
     from pgallop.connection import Connection
@@ -22,8 +23,8 @@ ISOLATION_LEVELS = {
 # Started, and not yet ended.
 STARTED = (BlockState.PENDING, BlockState.STARTING, BlockState.OPEN, BlockState.BROKEN)
 
-# How long a block that is left by a cancellation or a timeout waits for its rollback's answer. Others
-# wait for it in any case; this is so that the transaction is usually over when the block is.
+# How long a block that is left by a cancellation or a timeout waits for its rollback's answer.
+# Others wait for it anyway; this is so that the transaction is usually over when the block is.
 HURRY_SECONDS = 0.1
 
 # The server knows nothing of it.
@@ -83,7 +84,7 @@ class Transaction:
         if self._block.state is not BlockState.NEW:
             raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
         self._dispatch.check_usable()
-        await self._ownership.my_turn(None, None)
+        await self._ownership.my_turn(self._ownership.mine(), None, None)
         self._dispatch.check_unlost()
         if self._ownership.blocks:
             await self._start_savepoint()
@@ -129,10 +130,9 @@ class Transaction:
 
     def _undo(self) -> None:
         """Send the rollback right behind a beginning; others wait for its answer."""
-        try:
-            self._dispatch.canceller.expect(self._end(self._rollback_text()))
-        except InterfaceError:
-            self._ownership.ended(self._block)  # the connection is closed
+        self._block.state = BlockState.CLOSING
+        if not self._dispatch.undo(self._rollback_text(), self._on_end):
+            self._ownership.ended(self._block)
 
     async def commit(self) -> None:
         """Make the changes of this transaction permanent, or part of the outer transaction.
@@ -165,7 +165,7 @@ class Transaction:
             await self._commit()
             return
         try:
-            # Who was cancelled or is out of time has waited enough: a frozen server does not answer.
+            # Who was cancelled or is out of time has waited enough: a frozen server is silent.
             hurry = isinstance(error, (asyncio.CancelledError, TimeoutError))
             await self._rollback(HURRY_SECONDS if hurry else None)
         except (InterfaceError, PostgresError):
@@ -236,7 +236,14 @@ class Transaction:
 
     def _on_end(self, request: Request) -> None:
         self._failure = self._dispatch.failure()
-        self._ownership.ended(self._block)
+        # Answered is not ended: a cancellation can hit COMMIT and ROLLBACK before they do anything,
+        # and leaves a failed transaction open, which nobody else is to find.
+        is_open = self._savepoint is None and request.status in (
+            IN_TRANSACTION,
+            IN_FAILED_TRANSACTION,
+        )
+        if not (is_open and self._dispatch.undo("ROLLBACK", self._on_end)):
+            self._ownership.ended(self._block)
 
 
 def aborted() -> TransactionAborted:

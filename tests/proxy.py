@@ -44,6 +44,8 @@ class DelayProxy:
         self.frozen = False
         #: Accept new connections, and neither read from them nor answer.
         self.black_hole = False
+        #: Reset new connections when the first bytes of the client have come.
+        self.reset_new = False
         self.bytes_until_close: int | None = None
         self._server_host = server_host
         self._server_port = server_port
@@ -143,6 +145,7 @@ class _End(asyncio.Protocol):
         self._coming: deque[tuple[float, bytes | None]] = deque()  # None: the other side closed
         self._timer: asyncio.TimerHandle | None = None
         self._is_full = False
+        self._resets = is_client and proxy.reset_new
         self._awaits_client = True  # all was delivered, the client is to speak
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
@@ -162,6 +165,9 @@ class _End(asyncio.Protocol):
         self._proxy.opened(self, is_client=self._is_client)
 
     def data_received(self, data: bytes) -> None:
+        if self._resets:
+            self.reset()
+            return
         if self._is_client:
             self._proxy.bytes_to_server += len(data)
             if self._awaits_client and not self._coming:

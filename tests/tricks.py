@@ -55,6 +55,13 @@ ORDER = function("other.cmp(int, int)", "int", "$1 - $2") + (
 AGGREGATE = function("step(int, int)", "int") + (
     "CREATE AGGREGATE total(int) (SFUNC = step, STYPE = int, INITCOND = '0');"
 )
+# A type whose input and output are not PostgreSQL's own, to the catalogue.
+NUMBER = (
+    "CREATE TYPE number;"
+    "CREATE FUNCTION number(cstring) RETURNS number LANGUAGE internal STRICT IMMUTABLE AS 'int4in';"
+    "CREATE FUNCTION say(number) RETURNS cstring LANGUAGE internal STRICT IMMUTABLE AS 'int4out';"
+    "CREATE TYPE number (INPUT = number, OUTPUT = say, LIKE = int4);"
+)
 DOMAIN = "CREATE DOMAIN d AS int CHECK (other.take_and_say(VALUE > 0));"
 PARTITIONED = (
     "CREATE TABLE whole (a int) PARTITION BY LIST (a);"
@@ -85,6 +92,11 @@ TRICKS: dict[str, tuple[str, str]] = {
         "SELECT lower(name) FROM parent",
     ),
     "function that fits better": (function("lower(int)", "int"), "SELECT lower(id) FROM parent"),
+    "function of the server by another name": (
+        "CREATE FUNCTION lower(bigint) RETURNS bool LANGUAGE internal STRICT IMMUTABLE"
+        " AS 'pg_try_advisory_lock_int8'",
+        "SELECT lower(id::bigint) FROM parent",
+    ),
     "function of any number of arguments": (
         function("concat(VARIADIC int[])", "int"),
         "SELECT concat(VARIADIC ARRAY[1])",
@@ -118,6 +130,16 @@ TRICKS: dict[str, tuple[str, str]] = {
     "operator ~~* in ILIKE": (operator("~~*", "text"), "SELECT name ILIKE 'a' FROM parent"),
     "operator ~ in SIMILAR TO": (operator("~", "text"), "SELECT name SIMILAR TO 'a' FROM parent"),
     "operator on texts of no type": (operator("=", "text"), "SELECT 'a' = 'b'"),
+    "operator on literals of no type": (
+        NUMBER + operator("<=>", "public.number"),
+        "SELECT '1' <=> '2'",
+    ),
+    "operator on one literal of no type": (
+        NUMBER
+        + function("other.join(int, public.number)", "text", "''a''")
+        + "CREATE OPERATOR || (PROCEDURE = other.join, LEFTARG = int, RIGHTARG = number)",
+        "SELECT id || '5' FROM parent",
+    ),
     "operator as the opposite": (
         function("other.no(anyarray, anyarray)", "bool", "true")
         + "CREATE OPERATOR other.!@> (PROCEDURE = other.no, LEFTARG = anyarray,"
@@ -179,7 +201,15 @@ TRICKS: dict[str, tuple[str, str]] = {
         """SELECT x FROM jsonb_to_record('{"x": 1}') AS r (x d)""",
     ),
     "domain in a range": (DOMAIN + "CREATE TYPE r AS RANGE (subtype = d)", "SELECT '[1,2]'::r"),
+    "range in another order": (
+        ORDER + "CREATE TYPE r AS RANGE (subtype = int, subtype_opclass = other.order)",
+        "SELECT '[1,2]'::r",
+    ),
     "domain on a domain": (DOMAIN + "CREATE DOMAIN e AS d", "SELECT 1::e"),
+    "domain in a domain's check": (
+        DOMAIN + "CREATE DOMAIN e AS int CHECK (VALUE::d > 0)",
+        "SELECT 1::e",
+    ),
     "domain's default": (
         "CREATE DOMAIN d AS int DEFAULT other.take(); CREATE TABLE ds (a d, b int)",
         "INSERT INTO ds (b) VALUES (1)",
@@ -249,6 +279,15 @@ TRICKS: dict[str, tuple[str, str]] = {
         DOMAIN + "ALTER TABLE child ADD CHECK (n::d > 0) NOT VALID",
         INSERT,
     ),
+    "foreign key by an operator": (
+        function("other.same(int, bool)", "bool", "true")
+        + "CREATE OPERATOR other.#=# (PROCEDURE = other.same, LEFTARG = int, RIGHTARG = bool);"
+        "ALTER OPERATOR FAMILY integer_ops USING btree ADD OPERATOR 3 other.#=# (int, bool),"
+        " OPERATOR 3 = (bool, bool), FUNCTION 1 (int, bool) btint4cmp(int, int);"
+        "CREATE TABLE bools (id bool REFERENCES parent);"
+        "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off",
+        "INSERT INTO bools VALUES (true)",
+    ),
     "index": ("CREATE INDEX ON child (other.take_and_say(n > 0))", INSERT),
     "index of some": ("CREATE INDEX ON child (n) WHERE other.take_and_say(n > 0)", INSERT),
     "index in another order": (ORDER + "CREATE INDEX ON child (n other.order)", INSERT),
@@ -305,6 +344,19 @@ SINCE: dict[str, tuple[int, str, str]] = {
         "CREATE TABLE piece PARTITION OF whole FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
         "INSERT INTO whole VALUES (1)",
     ),
+    "domain in a multirange": (
+        14,
+        DOMAIN + "CREATE TYPE r AS RANGE (subtype = d, multirange_type_name = rs)",
+        "SELECT '{[1,2]}'::rs",
+    ),
+    "distance in a window": (
+        11,
+        function("other.within(text, text, int, bool, bool)", "bool", "true")
+        + "ALTER OPERATOR FAMILY text_ops USING btree"
+        " ADD FUNCTION 3 (text, int) other.within(text, text, int, bool, bool)",
+        "SELECT count(*) OVER (ORDER BY name RANGE BETWEEN 1 PRECEDING AND CURRENT ROW)"
+        " FROM parent",
+    ),
     "trigger of MERGE": (
         15,
         trigger("AFTER UPDATE"),
@@ -317,6 +369,85 @@ SINCE: dict[str, tuple[int, str, str]] = {
     ),
 }
 
+
+FOREIGN = "CREATE EXTENSION file_fdw; CREATE SERVER s FOREIGN DATA WRAPPER file_fdw;"
+TEMPLATE = "CREATE TEXT SEARCH TEMPLATE t (INIT = dsimple_init, LEXIZE = dsimple_lexize);"
+
+# What is not known to be harmless, though it may be: since which version, what is made, and the
+# statement.
+UNKNOWN: dict[str, tuple[int, str, str]] = {
+    "materialized view": (10, "CREATE MATERIALIZED VIEW m AS SELECT 1 AS a", "SELECT a FROM m"),
+    "foreign table": (
+        10,
+        FOREIGN + "CREATE FOREIGN TABLE f (a text) SERVER s OPTIONS (program 'mail')",
+        "SELECT a FROM f",
+    ),
+    "foreign partition": (
+        10,
+        FOREIGN + "CREATE TABLE f (a text) PARTITION BY LIST (a); CREATE FOREIGN TABLE g"
+        " PARTITION OF f FOR VALUES IN ('a') SERVER s OPTIONS (program 'mail')",
+        "SELECT a FROM f",
+    ),
+    "dblink": (10, "CREATE EXTENSION dblink", "SELECT dblink('host=/tmp', 'DELETE FROM t')"),
+    "text search": (10, TEMPLATE, "SELECT to_tsvector('english', name) FROM parent"),
+    "text search by an operator": (10, TEMPLATE, "SELECT name @@ 'x' FROM parent"),
+    "type": (
+        10,
+        NUMBER + "CREATE TABLE numbers (a number, b int)",
+        "SELECT b FROM numbers",
+    ),
+    "type in an array in a row": (
+        10,
+        NUMBER + "CREATE TABLE numbers (a number); CREATE TABLE t (a numbers[], b int)",
+        "INSERT INTO t (b) VALUES (1)",
+    ),
+    "distance in a range": (
+        10,
+        function("other.away(int, int)", "float8", "1")
+        + "CREATE TYPE span AS RANGE (subtype = int, subtype_diff = other.away)",
+        "SELECT '[1,2]'::span",
+    ),
+    "kind of index": (
+        10,
+        "CREATE EXTENSION bloom; CREATE INDEX ON child USING bloom (n)",
+        "INSERT INTO child VALUES (1, 1)",
+    ),
+    "kind of table": (
+        12,
+        "CREATE ACCESS METHOD pile TYPE TABLE HANDLER heap_tableam_handler;"
+        "CREATE TABLE t (a int) USING pile",
+        "SELECT a FROM t",
+    ),
+    "index of an extension": (
+        10,
+        "CREATE EXTENSION pg_trgm; CREATE INDEX ON parent USING gin (name gin_trgm_ops)",
+        "SELECT id FROM parent",
+    ),
+    "cast without an effect": (
+        10,
+        "CREATE EXTENSION hstore; CREATE CAST (text AS hstore) WITH INOUT AS IMPLICIT",
+        "SELECT id FROM parent WHERE name = 'x'",  # hstore has a = too
+    ),
+    "function of PostgreSQL's that was changed": (
+        10,
+        "ALTER FUNCTION pg_catalog.lower(text) VOLATILE",
+        "SELECT lower(name) FROM parent",
+    ),
+    "function of PostgreSQL's that was replaced": (
+        10,
+        "CREATE OR REPLACE FUNCTION pg_catalog.lower(text) RETURNS text"
+        " LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN other.take(); END'",
+        "SELECT lower(name) FROM parent",
+    ),
+    "generated column": (
+        12,
+        # Immutable, and not known. Since 18 reading computes it if it is not STORED.
+        "CREATE TABLE t (a oid, b bool"
+        " GENERATED ALWAYS AS (postgresql_fdw_validator(ARRAY[]::text[], a)) STORED)",
+        "SELECT a FROM t",
+    ),
+    "encoding": (10, "SET LOCAL client_encoding = 'SJIS'", "SELECT 1"),
+}
 
 # What the proof is written with, hidden by other things of these names.
 HIDING = """

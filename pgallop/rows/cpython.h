@@ -15,4 +15,9 @@ static inline PyObject *pgallop_filled(PyObject *tuple) {
 static inline void pgallop_untrack(PyObject *object) {
     PyObject_GC_UnTrack(object);
 }
+/* A container may be tracked once only. */
+static inline void pgallop_track(PyObject *object) {
+    if (!PyObject_GC_IsTracked(object))
+        PyObject_GC_Track(object);
+}
 #endif

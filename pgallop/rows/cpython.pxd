@@ -4,3 +4,4 @@ cdef extern from "cpython.h":
     void fill "pgallop_fill"(tuple values, Py_ssize_t i, object value)
     tuple filled "pgallop_filled"(tuple values)
     void untrack "pgallop_untrack"(object value)
+    void track "pgallop_track"(object value)

@@ -21,3 +21,7 @@ def filled(values: list[Any]) -> tuple[Any, ...]:
 
 def untrack(value: object) -> None:
     """Take `value` out of the garbage collector's sight; interpreted code cannot and need not."""
+
+
+def track(value: object) -> None:
+    """Show it to the collector again."""

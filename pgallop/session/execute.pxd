@@ -1,6 +1,7 @@
 cimport cython
 
 from pgallop.codecs.codec cimport Codec
+from pgallop.rows cimport cpython
 from pgallop.session cimport copy_refusal
 from pgallop.session.request cimport Request
 from pgallop.session.statement cimport Statement
@@ -18,7 +19,7 @@ cdef class Execute(Request):
     cdef readonly tuple arguments
     cdef readonly bint limited
     cdef readonly bint bound
-    cdef readonly list rows
+    cdef list rows
     cdef readonly bytes command
 
     @cython.locals(statement=Statement, start=Py_ssize_t)
@@ -28,3 +29,4 @@ cdef class Execute(Request):
     @cython.locals(successor=int)
     cdef bint on_message(self, int tag, Reader reader) except -1
     cdef object on_row(self, Reader reader)
+    cpdef list all_rows(self)

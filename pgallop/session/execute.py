@@ -12,6 +12,7 @@ from typing import Any
 from pgallop import errors
 from pgallop.codecs.codec import Unencodable, shown
 from pgallop.errors import InterfaceError, ProtocolError
+from pgallop.rows import cpython
 from pgallop.rows.record import Record
 from pgallop.session import copy_refusal
 from pgallop.session.request import Request, Waiter
@@ -62,6 +63,9 @@ class Execute(Request):
         self.arguments = arguments
         self.limited = limited
         self.rows = []
+        # Out of the collector's sight while it fills: a full collection would walk a million rows
+        # that it has no use for.
+        cpython.untrack(self.rows)
         self.command = b""
         self.bound = False
         self.alone = statement.alone
@@ -130,7 +134,12 @@ class Execute(Request):
             self.fail(error)
 
     def result(self) -> Any:
-        return self.rows, self.command
+        return self.all_rows(), self.command
+
+    def all_rows(self) -> list[Record]:
+        """The rows, for the caller to do with as he likes."""
+        cpython.track(self.rows)
+        return self.rows
 
 
 def wrong_count(statement: Statement, arguments: tuple[Any, ...]) -> InterfaceError:

@@ -119,7 +119,9 @@ class Pipeline(Request):
 
     def answers(self) -> list[tuple[list[Record], bytes, BaseException | None]]:
         """Of each statement that reported success: rows, command tag, what is wrong with it."""
-        return [(each.rows, each.command, each.error) for each in self.executes[: self.answered]]
+        return [
+            (each.all_rows(), each.command, each.error) for each in self.executes[: self.answered]
+        ]
 
 
 def named(error: DataError | InterfaceError, i: int, count: int) -> DataError | InterfaceError:

@@ -18,6 +18,7 @@ cdef class Session:
     cdef Request blocker
     cdef bint held
     cdef bint dropping
+    cdef public bint exposed
     cdef readonly int64_t sent
     cdef readonly Py_ssize_t wanted
     cdef readonly int status

@@ -51,14 +51,17 @@ class Session:
     that has to be `alone`, behind a full output, or while `held`. `sent`: how many bytes `take` has
     handed over; `wanted`: how many of the requests somebody waits for. `status`: the transaction
     status of the last ReadyForQuery; `failure`: what made the transaction fail that it is in.
-    `parameters`: what ParameterStatus reported. `broken`: why the conversation ended, or None.
-    `on_head` is called when the queue has run empty and when a discarded request is its head.
+    `exposed`: a cancellation may hit all that is written from now on, for nobody knows whether and
+    when its signal comes. `parameters`: what ParameterStatus reported. `broken`: why the
+    conversation ended, or None. `on_head` is called when the queue has run empty and when a
+    discarded request is its head.
     """
 
     __slots__ = (
         "blocker",
         "broken",
         "dropping",
+        "exposed",
         "failure",
         "framing",
         "head",
@@ -84,6 +87,7 @@ class Session:
     blocker: Request | None
     held: bool
     dropping: bool
+    exposed: bool
     sent: int
     wanted: int
     status: int
@@ -104,6 +108,7 @@ class Session:
         self.blocker = None
         self.held = False
         self.dropping = False
+        self.exposed = False
         self.sent = 0
         self.wanted = 0
         self.status = IDLE
@@ -137,6 +142,7 @@ class Session:
             writer.truncate(mark)
             raise
         request.position = self.sent + mark
+        request.exposed = self.exposed
         self.requests.append(request)
         self.wanted += 1
         if self.head is None:
@@ -342,12 +348,12 @@ class Session:
         """The connection is gone because of `error`: every request fails, once."""
         if self.broken is not None:
             return
-        self.broken = error
         # The server's last word (FATAL: it is shutting down) went to the head and concerns all.
         head = self.head
         if head is not None and head.error is not None and is_fatal(head.error):
             error = head.error
             head.error = None
+        self.broken = error
         requests = [*self.requests, *self.waiting]
         self.requests.clear()
         self.waiting.clear()

@@ -72,7 +72,8 @@ class Statement:
 def reads_copy_data(query: str) -> bool:
     """Whether the server may answer `query` with CopyInResponse and read what follows as data.
 
-    Every COPY FROM STDIN has both words in it; a false alarm costs a round trip and nothing else.
+    The server takes STDIN and STDOUT for the same word (gram.y), so FROM STDOUT is one too. A false
+    alarm costs a round trip and nothing else.
     """
     text = query.lower()
-    return "copy" in text and "stdin" in text
+    return "copy" in text and ("stdin" in text or ("from" in text and "stdout" in text))

@@ -24,8 +24,7 @@ _NODES = """
     ARRAY ARRAYCOERCEEXPR ARRAYEXPR ARRAYREF BOOLEANTEST BOOLEXPR CASE CASEEXPR CASETESTEXPR
     CASEWHEN COALESCE COALESCEEXPR COERCETODOMAIN COERCETODOMAINVALUE COERCEVIAIO COLLATE
     COLLATEEXPR CONST DISTINCTEXPR FUNCEXPR NAMEDARGEXPR NEXTVALUEEXPR NULLIFEXPR NULLTEST
-    OPEXPR PARTITIONBOUNDSPEC PARTITIONRANGEDATUM RELABELTYPE ROW ROWEXPR SCALARARRAYOPEXPR
-    SQLVALUEFUNCTION SUBSCRIPTINGREF VAR WHEN
+    OPEXPR RELABELTYPE ROW ROWEXPR SCALARARRAYOPEXPR SQLVALUEFUNCTION SUBSCRIPTINGREF VAR WHEN
 """
 
 # The trigger functions of foreign keys and of deferrable unique constraints, and the one that skips
@@ -87,7 +86,7 @@ lead(source, target, always, keeps) AS (
     SELECT i.inhrelid, i.inhparent, true, true FROM pg_catalog.pg_inherits AS i
     UNION ALL
     SELECT k.confrelid, k.conrelid, false,
-        $1::pg_catalog.text[] && '{update,delete,merge}'::pg_catalog.text[]
+        $1::pg_catalog.text[] && '{update,delete}'::pg_catalog.text[]
             AND pg_catalog.concat(k.confdeltype, k.confupdtype) ~ '[cnd]'
     FROM pg_catalog.pg_constraint AS k WHERE k.contype = 'f'
     UNION ALL
@@ -96,7 +95,7 @@ lead(source, target, always, keeps) AS (
 ),
 -- The relations that are named, and those that they lead to. (information_schema reads catalogues.)
 involved(oid, written) AS (
-    SELECT c.oid, $1::pg_catalog.text[] && '{insert,update,delete,merge}'::pg_catalog.text[]
+    SELECT c.oid, $1::pg_catalog.text[] && '{insert,update,delete}'::pg_catalog.text[]
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relname::pg_catalog.text = ANY ($1::pg_catalog.text[])
@@ -134,9 +133,6 @@ expression(tree) AS (
     UNION ALL
     SELECT p.partexprs::pg_catalog.text
     FROM relation AS r JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = r.oid
-    UNION ALL
-    SELECT c.relpartbound::pg_catalog.text
-    FROM relation AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
     UNION ALL
     SELECT pg_catalog.concat(p.polqual::pg_catalog.text, p.polwithcheck::pg_catalog.text)
     FROM relation AS r
@@ -230,7 +226,6 @@ AND NOT EXISTS (
                 JOIN pg_catalog.pg_type AS y ON y.oid = operand.type
                 WHERE NOT y.oid = ANY (SELECT t.oid FROM reachable AS t)
                     AND y.typtype = ANY ('{b,e,r,m}'::pg_catalog."char"[]) AND y.typelem = 0
-                    AND NOT y.typispreferred
                     AND NOT EXISTS (
                         SELECT FROM pg_catalog.pg_cast AS k
                         WHERE k.casttarget = y.oid AND k.castcontext = 'i'
@@ -243,6 +238,15 @@ AND NOT EXISTS (
 AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_operator AS o
     WHERE o.oid < 16384 AND (o.oprcom >= 16384 OR o.oprnegate >= 16384)
+)
+-- Nor has one of its operator families got an operator or a function of others, in_range() say.
+AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_amproc AS x
+    WHERE x.amprocfamily < 16384 AND x.amproc::pg_catalog.oid >= 16384
+)
+AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_amop AS x
+    WHERE x.amopfamily < 16384 AND x.amopopr >= 16384
 )
 -- No cast between such types calls an unknown function.
 AND NOT EXISTS (
@@ -281,24 +285,14 @@ AND NOT EXISTS (
         AND (x.tgqual IS NOT NULL OR NOT x.tgfoid = ANY (<triggers>::pg_catalog.oid[]))
 )
 AND NOT EXISTS (
-    SELECT FROM relation AS r
-    JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
-    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-    WHERE c.relam >= 16384 OR '16384'::pg_catalog.oid <= ANY (i.indclass::pg_catalog.oid[])
+    SELECT FROM relation AS r JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
+    WHERE '16384'::pg_catalog.oid <= ANY (i.indclass::pg_catalog.oid[])
 )
 AND NOT EXISTS (
     SELECT FROM relation AS r JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = r.oid
     WHERE '16384'::pg_catalog.oid <= ANY (p.partclass::pg_catalog.oid[])
 )
-AND NOT EXISTS (
-    SELECT FROM relation AS r
-    JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid OR k.confrelid = r.oid
-    WHERE '16384'::pg_catalog.oid <= ANY (k.conpfeqop)
-        OR '16384'::pg_catalog.oid <= ANY (k.conppeqop)
-        OR '16384'::pg_catalog.oid <= ANY (k.conffeqop)
-        OR '16384'::pg_catalog.oid <= ANY (k.conexclop)
-)
--- The expressions consist of known nodes, which call known functions and operators.
+-- The expressions consist of known nodes, which call known functions; operators tell theirs.
 AND NOT EXISTS (
     SELECT FROM tree AS x
     CROSS JOIN LATERAL pg_catalog.regexp_matches(x.nodes, '[{]([A-Z_]+)', 'g') AS node(words)
@@ -309,11 +303,6 @@ AND NOT EXISTS (
     CROSS JOIN LATERAL pg_catalog.regexp_matches(
         x.nodes, ':(?:func|opfunc|elemfunc|hashfunc|negfunc)id ([1-9][0-9]*)', 'g') AS call(words)
     WHERE NOT call.words[1]::pg_catalog.oid = ANY (SELECT k.oid FROM known AS k)
-)
-AND NOT EXISTS (
-    SELECT FROM tree AS x
-    CROSS JOIN LATERAL pg_catalog.regexp_matches(x.nodes, ':opno ([0-9]+)', 'g') AS call(words)
-    WHERE call.words[1]::pg_catalog.oid >= 16384
 )
 """
 

@@ -13,11 +13,13 @@ Progress".
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 
 from pgallop.errors import InterfaceError, PostgresError, ProtocolError
 from pgallop.session.request import Request
 from pgallop.transport.connect import Link, connect_socket, start_tls
+from pgallop.transport.tls import TlsChannel
 from pgallop.wire import frontend
 from pgallop.wire.writer import Writer
 
@@ -116,7 +118,8 @@ class Canceller:
                     # A signal that arrives before the statement has begun is lost, and a connection
                     # for it may be refused: try again.
                     with contextlib.suppress(OSError, InterfaceError, PostgresError, ProtocolError):
-                        await send_cancel(self._loop, self._link)
+                        if not await send_cancel(self._loop, self._link):
+                            self._link.session.exposed = True
                     await asyncio.wait([over], timeout=RETRY_SECONDS)
         except TimeoutError as error:
             self._task = None  # not to be cancelled by the end of the connection
@@ -166,8 +169,13 @@ class Canceller:
             await waiter
 
 
-async def send_cancel(loop: asyncio.AbstractEventLoop, link: Link) -> None:
-    """Ask the server to cancel what runs on `link`; returns when its signal has been sent."""
+async def send_cancel(loop: asyncio.AbstractEventLoop, link: Link) -> bool:
+    """Ask the server to cancel what runs on `link`; whether its signal is known to be out.
+
+    The server closes the connection when it is. One that breaks instead, in something between, says
+    nothing: the signal may be out, come later, or never. Raises OSError and others where nothing
+    was asked.
+    """
     sock = await connect_socket(loop, link.family, link.address, link.tcp)
     try:
         tls = await start_tls(loop, sock, link.context, link.host.host, optional=False)
@@ -175,10 +183,21 @@ async def send_cancel(loop: asyncio.AbstractEventLoop, link: Link) -> None:
         frontend.cancel_request(writer, link.pid, link.key)
         data = writer.take()
         await loop.sock_sendall(sock, data if tls is None else tls.encrypt(data))
+        return await ended_in_order(loop, sock, tls)
+    finally:
+        sock.close()
+
+
+async def ended_in_order(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, tls: TlsChannel | None
+) -> bool:
+    """Wait for the end of the cancel connection; False if it breaks."""
+    try:
         while received := await loop.sock_recv(sock, 4096):
             if tls is not None:
                 tls.decrypt(received)
                 if tls.ended:
                     break
-    finally:
-        sock.close()
+    except OSError:
+        return False
+    return True

@@ -43,6 +43,7 @@ class TransportStream(Stream, asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        self.turn_ends = 0.0
         self.received(bytes(data))
         if self.busy and self._transport is not None:
             self._transport.pause_reading()

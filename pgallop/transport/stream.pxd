@@ -13,12 +13,13 @@ cdef class Stream:
     cdef readonly bint closed
     cdef readonly bint foreign
     cdef bint scheduled
+    cdef public double turn_ends
     cdef object __weakref__
 
     cpdef object submitted(self)
     cpdef object flush(self)
     cpdef object received(self, bytes data)
-    @cython.locals(until=double, now=double)
+    @cython.locals(now=double)
     cdef object walk(self)
     cpdef bint blocked(self)
     cpdef object transmit(self, bytes data)

@@ -24,15 +24,16 @@ READS_PER_EVENT = 2
 # What was received is walked for so long before the event loop gets its turn again, in seconds, and
 # so many messages between two looks at the clock.
 TURN_SECONDS = 0.003
-MESSAGES_PER_LOOK = 256
+MESSAGES_PER_LOOK = 64
 
 
 class Stream:
     """What all transports of a session share.
 
     `tls`: encrypts and decrypts, or None. `closed`: nothing can be sent or received any more.
-    `busy`: what was received is still being walked, a turn of the event loop at a time. `on_lost`
-    is called once, when it is closed, by whichever side and after all requests have failed.
+    `busy`: what was received is still being walked, a turn of the event loop at a time, which ends
+    at `turn_ends` on the loop's clock (0 until it is looked at). `on_lost` is called once, when it
+    is closed, by whichever side and after all requests have failed.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Stream:
         "scheduled",
         "session",
         "tls",
+        "turn_ends",
     )
 
     session: Session
@@ -55,6 +57,7 @@ class Stream:
     closed: bool
     foreign: bool
     scheduled: bool
+    turn_ends: float
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, session: Session, tls: "TlsChannel | None"
@@ -64,6 +67,7 @@ class Stream:
         self.tls = tls
         self.on_lost = None
         self.busy = False
+        self.turn_ends = 0.0
         self.closed = False
         self.foreign = False
         self.scheduled = False
@@ -121,13 +125,12 @@ class Stream:
         """Let the session walk what was received, as far as it gets in one turn of the loop."""
         if self.closed:
             return
-        until = -1.0
         try:
             while self.session.pump(MESSAGES_PER_LOOK):
                 now = self.loop.time()
-                if until < 0:
-                    until = now + TURN_SECONDS
-                elif now >= until:
+                if self.turn_ends == 0:
+                    self.turn_ends = now + TURN_SECONDS
+                elif now >= self.turn_ends:
                     self.busy = True
                     self.loop.call_soon(self.go_on)
                     return
@@ -147,6 +150,7 @@ class Stream:
     def go_on(self) -> None:
         """Walk what an earlier turn has left, and then read on."""
         self.busy = False
+        self.turn_ends = 0.0
         self.walk()
         if not self.busy and not self.closed:
             self.read_on()
@@ -223,6 +227,7 @@ class SocketStream(Stream):
 
     def on_readable(self) -> None:
         # A few receptions an event: a long result must not keep the loop from its other work.
+        self.turn_ends = 0.0
         for _ in range(READS_PER_EVENT):
             if self.closed or self.busy:
                 return
@@ -266,12 +271,23 @@ class SocketStream(Stream):
             self.backlog_start += syscalls.send(
                 self.sock, self.fd, self.backlog, self.backlog_start
             )
+        except ConnectionError as error:
+            # Closed by the server, whose last words may be here and unread: they say why. libpq
+            # looks for them too (pqHandleSendFailure).
+            self.backlog = b""
+            self.loop.call_soon(self.lose_after_reading, error)
+            return
         except OSError as error:
             self.backlog = b""
             self.lose(error)
             return
         if self.backlog_start == len(self.backlog):
             self.backlog = b""
+
+    def lose_after_reading(self, error: BaseException) -> None:
+        self.on_readable()
+        if not self.busy:  # else the end is found behind what is still being walked
+            self.lose(self.session.last_error or error)
 
     def on_writable(self) -> None:
         if self.closed:

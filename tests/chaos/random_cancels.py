@@ -24,6 +24,7 @@ from chaos.figures import Figures
 from chaos.ledger import NOTHING, Faults, Ledger
 from chaos.operations import MANY_BLOCKS, OPERATIONS, SCHEMA, SINGLE, Call, Operation, choose
 from chaos.outcomes import Outcome, leaves, outcome_of, story
+from chaos.storm import storm
 from event_loops import open_sockets
 
 import pgallop
@@ -300,8 +301,11 @@ async def run(server: EmbeddedServer, seed: int, scale: float) -> Figures:
                     for number in range(CROWDS)
                 ]
                 await asyncio.gather(*[crowd.run(administrator) for crowd in crowds])
+    under_fire = await storm(server, scale)
     await _check_process(record, sockets)
     _tell(figures, record)
+    figures.at_least("storm_hits", under_fire.hits, 1)
+    figures.zero("storm_stranded", under_fire.stranded)
     return figures.finish()
 
 

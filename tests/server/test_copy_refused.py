@@ -34,7 +34,7 @@ async def test_in_the_middle_of_a_script(connect: Connect) -> None:
             assert await conn.fetchval("SELECT 1") == 1
 
 
-@pytest.mark.parametrize("query", [IN, OUT])
+@pytest.mark.parametrize("query", [IN, OUT, "COPY t FROM STDOUT"])
 async def test_among_neighbours(connect: Connect, query: str) -> None:
     """What follows a COPY FROM STDIN on the wire is data to the server, and must not be."""
     async with connect() as conn:

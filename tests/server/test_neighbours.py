@@ -177,6 +177,97 @@ async def _in_a_block(conn: pgallop.Connection, query: str) -> None:
         await conn.execute(query)
 
 
+# What a cancellation leaves behind
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+async def test_a_signal_that_hits_the_end_of_a_transaction(
+    connect: Connect, monitor: Monitor, end: str
+) -> None:
+    """The server answers with an error and leaves the transaction open: nobody is to find it."""
+    async with connect() as conn, connect() as admin:
+        pid = conn.get_server_pid()
+        await admin.execute("SELECT 1")
+        hits = 0
+        for _ in range(200):
+            stop = asyncio.Event()
+
+            async def storm(stop: asyncio.Event = stop) -> None:
+                while not stop.is_set():
+                    await admin.execute(f"SELECT pg_cancel_backend({pid})")
+
+            storming = asyncio.create_task(storm())
+            try:
+                async with conn.transaction():
+                    await conn.execute("SELECT 1")
+                    if end == "ROLLBACK":
+                        raise LookupError
+            except (pgallop.QueryCanceledError, LookupError, pgallop.TransactionAborted) as error:
+                hits += isinstance(error, pgallop.QueryCanceledError)
+            stop.set()
+            await storming
+            async with asyncio.timeout(5):
+                while True:
+                    try:
+                        assert await conn.fetchval("SELECT 7") == 7
+                        break
+                    except pgallop.QueryCanceledError:
+                        pass  # the storm's last
+            assert not conn.is_in_transaction()
+            assert monitor.state(pid) == "idle"
+        assert hits
+
+
+async def test_a_statement_that_outlives_its_block(connect: Connect, table: str) -> None:
+    """It was meant for a transaction that was rolled back, so it must not run by itself."""
+    async with connect() as conn:
+        late: list[asyncio.Task[object]] = []
+        with pytest.raises(LookupError):
+            async with conn.transaction():
+                await conn.execute("SELECT 1")
+                for n in range(5):
+                    call = conn.fetch(f"INSERT INTO {table} VALUES ({n})")  # none is prepared
+                    late.append(asyncio.create_task(call))
+                late.append(asyncio.create_task(conn.execute(f"INSERT INTO {table} VALUES (9)")))
+                await asyncio.sleep(0)
+                raise LookupError
+        for task in late[:-1]:
+            with pytest.raises(pgallop.InterfaceError, match="was ended before this statement"):
+                await task
+        await asyncio.wait(late)
+        assert await conn.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_a_script_that_begins_and_is_abandoned(connect: Connect, monitor: Monitor) -> None:
+    """Nobody would end what it has begun."""
+    async with connect() as conn:
+        for script in ("BEGIN; SELECT pg_sleep(5); COMMIT", "BEGIN; SELECT pg_sleep(0.1)"):
+            with pytest.raises(TimeoutError):
+                await conn.execute(script, timeout=0.05)
+            async with asyncio.timeout(5):
+                while monitor.state(conn.get_server_pid()) != "idle":
+                    await asyncio.sleep(0.01)
+            assert await conn.fetchval("SELECT 7") == 7
+            assert not conn.is_in_transaction()
+
+
+async def test_a_cancel_connection_that_breaks(server: EmbeddedServer, connect: Connect) -> None:
+    """Whether its signal comes nobody knows, so from then on any 57014 may be it."""
+    async with DelayProxy(server.host, server.port) as proxy, connect() as admin:
+        conn = await pgallop.connect(server.dsn, host=proxy.host, port=proxy.port, ssl="disable")
+        head = asyncio.create_task(conn.execute("SELECT pg_sleep(0.3)"))
+        await asyncio.sleep(0.05)
+        proxy.reset_new = True
+        await cancelled(head)
+        assert await conn.fetchval("SELECT 7", timeout=5) == 7
+        late = asyncio.create_task(conn.execute("SELECT pg_sleep(5)"))
+        await asyncio.sleep(0.05)
+        await admin.execute(f"SELECT pg_cancel_backend({conn.get_server_pid()})")
+        with pytest.raises(Error):
+            await late
+        await conn.close()
+
+
 # Strict mode
 
 

@@ -146,7 +146,8 @@ async def test_interrupted(connect: Connect, monitor: Monitor, call: str, moment
             except PipelineError:
                 assert call != "new"
 
-        async for _ in interruptions(work, moment):
+        async for cancelled in interruptions(work, moment):
+            assert isinstance(cancelled.error, asyncio.CancelledError)
             assert await conn.fetchval("SELECT 1", timeout=5) == 1
             assert not conn.is_in_transaction()
     stored = entries(monitor)

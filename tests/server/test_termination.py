@@ -228,9 +228,8 @@ async def test_garbage_collected(connect: Connect, monitor: Monitor, where: str)
         held.clear()
         gc.collect()
 
-    run: Callable[..., Awaitable[None]] = asyncio.to_thread if where == "in a thread" else call
     with pytest.warns(ResourceWarning, match="unclosed connection"):
-        await run(let_go)
+        await (asyncio.to_thread(let_go) if where == "in a thread" else call(let_go))
     await monitor.until(pid, [None])
     await asyncio.sleep(0.01)
     assert told == [threading.current_thread().name]
