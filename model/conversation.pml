@@ -12,7 +12,7 @@
 #define SHARED 1           /* two statements that are harmless to repeat, one CALL that is not */
 #define BLOCK 2            /* a transaction block with two statements, and a stranger */
 #define TURNS 3            /* a transaction block with one statement, and two strangers */
-#define PREPARING 4        /* three callers of one statement that nobody has prepared yet */
+#define PREPARING 4        /* two or three callers of one statement that is not prepared yet */
 #define FLOW 5             /* patient callers and a wire that is full */
 #ifndef CALLERS_OF
 #define CALLERS_OF SHARED
@@ -86,6 +86,9 @@
 #define STRIKES 2               /* requests that one signal may hit */
 #ifndef FAILURES
 #define FAILURES 1              /* requests that the server refuses for reasons of their own */
+#endif
+#ifndef SHARERS
+#define SHARERS 2               /* callers of one statement */
 #endif
 #ifndef LOSS
 #define LOSS 0                  /* whether the connection may break at any point */
@@ -436,14 +439,6 @@ inline send_cancel_request() {
     fi
 }
 
-/* Nothing can come of it any more. (It keeps states apart that do not differ.) */
-inline forget_signal(k) {
-    if
-    :: strikes[k] == 0 -> open[k] = false; eof[k] = false; broke_off[k] = false
-    :: else
-    fi
-}
-
 inline drain_is_over() {
     for (each : 0 .. REQUESTS - 1) {
         if
@@ -485,8 +480,6 @@ end:
         cancelling = false;
         held = false;
         target = NONE;
-        forget_signal(1);
-        forget_signal(2);
         write_waiting()
       }
     :: atomic { !broken(NO_DRAIN_TIMEOUT) && !lost && (cancelling || abandoned_head) ->
@@ -885,7 +878,7 @@ done:
 
 inline tell_coverage(c) {
     if
-    :: effects[0] == 1 && effects[1] == 1 && effects[2] == 1 &&
+    :: effects[0] + effects[1] + effects[2] == SHARERS &&
        parsed[PREPARE_OF(0)] + parsed[PREPARE_OF(1)] + parsed[PREPARE_OF(2)] == 1 ->
         reached(PREPARED_FOR_ALL)
     :: else
@@ -985,8 +978,10 @@ init {
         run stranger(2, true, PATIENT)
 #elif CALLERS_OF == PREPARING
         run sharer(0, IMPATIENT);
-        run sharer(1, IMPATIENT);
-        run sharer(2, PATIENT)
+#if SHARERS == 3
+        run sharer(2, PATIENT);
+#endif
+        run sharer(1, IMPATIENT)
 #elif CALLERS_OF == FLOW
         run stranger(0, true, PATIENT);
         run stranger(1, true, PATIENT);

@@ -10,11 +10,11 @@ cimport cython
 cdef class Dispatch:
     cdef readonly object ownership
     cdef readonly object canceller
+    cdef readonly object statements
     cdef Session _session
     cdef Stream _stream
     cdef object _loop
     cdef object _registry
-    cdef object _statements
     cdef dict _preparing
     cdef object _command_timeout
     cdef Py_ssize_t _names
@@ -23,5 +23,5 @@ cdef class Dispatch:
     cdef str _operation
 
     cpdef object check_loop(self)
-    cdef object _submit(self, Request request)
-    cdef object _arm(self, Request request, object seconds, object timeout)
+    cpdef object submit(self, Request request)
+    cpdef object arm(self, Request request, object seconds, object timeout)

@@ -6,7 +6,7 @@ the transaction of another context to end, or to be prepared first (`run`).
 
 import asyncio
 from asyncio import get_running_loop
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from pgallop.codecs.registry import Registry
@@ -22,7 +22,6 @@ from pgallop.errors import (
 from pgallop.ownership import DEFAULT_PATIENCE, Block, Ownership, caller
 from pgallop.rows.record import Record
 from pgallop.session.execute import Execute
-from pgallop.session.pipeline import Pipeline
 from pgallop.session.prepare import Prepare
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE, IN_FAILED_TRANSACTION, IN_TRANSACTION, Session
@@ -57,11 +56,11 @@ class Dispatch:
         "_preparing",
         "_registry",
         "_session",
-        "_statements",
         "_stream",
         "_strict",
         "canceller",
         "ownership",
+        "statements",
     )
 
     ownership: Ownership
@@ -70,7 +69,7 @@ class Dispatch:
     _stream: Stream
     _loop: asyncio.AbstractEventLoop
     _registry: Registry
-    _statements: StatementCache
+    statements: StatementCache
     _preparing: dict[str, tuple[Prepare, asyncio.Future[Statement]]]
     _command_timeout: float | None
     _names: int
@@ -92,7 +91,7 @@ class Dispatch:
         self._stream = link.stream
         self._loop = loop
         self._registry = registry
-        self._statements = StatementCache(statement_cache_size)
+        self.statements = StatementCache(statement_cache_size)
         self._preparing = {}
         self._command_timeout = command_timeout
         self._names = 0
@@ -111,7 +110,7 @@ class Dispatch:
         """Submit a statement that is prepared and may run now; None if it first has to wait."""
         self.check_loop()  # first of all: what follows is not for several threads
         try:
-            statement = self._statements.get(query)
+            statement = self.statements.get(query)
         except TypeError:  # not hashable
             plain_text(query)
             raise
@@ -124,9 +123,9 @@ class Dispatch:
         if timeout is None:
             timeout = self._command_timeout
         request = Execute(self._loop.create_future(), statement, args, limited)
-        self._submit(request)
+        self.submit(request)
         if timeout is not None:
-            self._arm(request, timeout, timeout)
+            self.arm(request, timeout, timeout)
         return request
 
     async def run(
@@ -137,14 +136,12 @@ class Dispatch:
         if len(args) > MAX_PARAMETERS:
             raise InterfaceError(f"{len(args)} arguments, a statement may have {MAX_PARAMETERS}")
         self.check_usable()
-        if timeout is None:
-            timeout = self._command_timeout
-        deadline = None if timeout is None else self._loop.time() + timeout
-        self._claim()
+        timeout, deadline = self.deadline(timeout)
+        self.claim()
         try:
             return await self._run(query, args, limited, timeout, deadline)
         finally:
-            self._operation = ""
+            self.release()
 
     async def _run(
         self,
@@ -156,15 +153,14 @@ class Dispatch:
         again: bool = True,
     ) -> tuple[list[Record], bytes]:
         """`deadline`: when the `timeout` ends, which a statement that is run `again` has kept."""
-        self._statements.pin(query)
+        self.statements.pin(query)
         try:
-            statements = await self._prepared([query], deadline, timeout)
+            statements = await self.prepared([query], deadline, timeout)
             request = Execute(self._loop.create_future(), statements[query], args, limited)
-            self._submit(request)
+            self.submit(request)
         finally:
-            self._unpin(query)
-        if deadline is not None:
-            self._arm(request, max(0.0, deadline - self._loop.time()), timeout)
+            self.unpin(query)
+        self.arm_until(request, deadline, timeout)
         try:
             return await request.waiter  # type: ignore[no-any-return]
         except BaseException as error:
@@ -175,12 +171,12 @@ class Dispatch:
     ) -> tuple[list[Record], bytes]:
         """Abandon the request of a caller who was cancelled; run again what may be."""
         if not request.finished:
-            self._abandon(request)
+            self.abandon(request)
             raise error
         deadline = None if request.timer is None else request.timer.when()
         query, args, limited = request.statement.query, request.arguments, request.limited
         if isinstance(error, STALE_STATEMENT):
-            self._statements.remove(query)
+            self.statements.remove(query)
             # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
             if again and not request.bound and request.status == IDLE:
                 return await self._run(query, args, limited, timeout, deadline, False)
@@ -205,7 +201,7 @@ class Dispatch:
             return False  # nothing was proven
         return rows[0][0] is True
 
-    async def _prepared(
+    async def prepared(
         self, queries: list[str], deadline: float | None, timeout: float | None
     ) -> dict[str, Statement]:
         """The statements of `queries`, when they are prepared and it is this context's turn."""
@@ -213,7 +209,7 @@ class Dispatch:
         while True:
             await self.ownership.my_turn(block, deadline, timeout)
             self.check_unlost()
-            found = [self._statements.get(query) for query in queries]
+            found = [self.statements.get(query) for query in queries]
             statements = {each.query: each for each in found if each is not None}
             missing = [query for query in queries if query not in statements]
             if not missing:
@@ -234,9 +230,9 @@ class Dispatch:
         """Submit a Prepare; it goes on when its caller is cancelled, for others may rely on it."""
         answer = self._loop.create_future()
         name = self.new_name("statement").encode()
-        closes = self._statements.take_evicted()
+        closes = self.statements.take_evicted()
         request = Prepare(answer, query, name, self._registry, closes)
-        self._submit(request)
+        self.submit(request)
         self._preparing[query] = request, answer
         answer.add_done_callback(lambda answer: self._on_prepared(query, answer))
         return answer
@@ -244,46 +240,43 @@ class Dispatch:
     def _on_prepared(self, query: str, answer: "asyncio.Future[Statement]") -> None:
         del self._preparing[query]
         if answer.exception() is None:
-            self._statements.put(answer.result())
+            self.statements.put(answer.result())
 
-    def _unpin(self, query: str) -> None:
+    def unpin(self, query: str) -> None:
         """One caller less for the statement of `query`; without any its Prepare is abandoned."""
-        if self._statements.unpin(query) and query in self._preparing:
+        if self.statements.unpin(query) and query in self._preparing:
             request, _ = self._preparing[query]
             if not request.finished:
                 del self._preparing[query]
-                if self._abandon(request):
-                    self._statements.evicted.extend(request.closes)  # the server was not told
+                if self.abandon(request):
+                    self.statements.evicted.extend(request.closes)  # the server was not told
                 else:
-                    self._statements.evicted.append(request.name)
+                    self.statements.evicted.append(request.name)
 
     # Scripts and transactions
 
     async def script(self, query: str, timeout: float | None) -> str:
         """Run one or several statements without arguments; the last one's command tag."""
         query = plain_text(query)
-        if timeout is None:
-            timeout = self._command_timeout
         self.check_usable()
-        deadline = None if timeout is None else self._loop.time() + timeout
-        self._claim()
+        timeout, deadline = self.deadline(timeout)
+        self.claim()
         try:
             return await self._script(query, timeout, deadline)
         finally:
-            self._operation = ""
+            self.release()
 
     async def _script(self, query: str, timeout: float | None, deadline: float | None) -> str:
         if not self.ownership.is_my_turn():
             await self.ownership.my_turn(self.ownership.mine(), deadline, timeout)
             self.check_unlost()
         request = SimpleQuery(self._loop.create_future(), query)
-        self._submit(request)
-        if deadline is not None:
-            self._arm(request, max(0.0, deadline - self._loop.time()), timeout)
+        self.submit(request)
+        self.arm_until(request, deadline, timeout)
         try:
             return await request.waiter  # type: ignore[no-any-return]
         except BaseException:
-            self._abandon(request)
+            self.abandon(request)
             raise
 
     def control(
@@ -297,7 +290,7 @@ class Dispatch:
         answer: asyncio.Future[str] = self._loop.create_future()
         request = SimpleQuery(answer, text)
         request.on_end = on_end
-        self._submit(request)
+        self.submit(request)
         answer.add_done_callback(lambda answer: answer.exception())  # retrieved, whoever else does
         return answer
 
@@ -382,8 +375,8 @@ class Dispatch:
         self._closing = True
         self.ownership.dissolve()
 
-    def _claim(self) -> None:
-        """In strict mode, refuse an operation while another one is in progress."""
+    def claim(self) -> None:
+        """In strict mode, refuse an operation while another one is in progress; see `release`."""
         if not self._strict:
             return
         if self._operation:
@@ -398,7 +391,22 @@ class Dispatch:
         name = "no task" if task is None else f"task {task.get_name()!r}"
         self._operation = f"{name}, begun at {caller()}"
 
-    def _submit(self, request: Request) -> None:
+    def release(self) -> None:
+        """The operation that was claimed is over."""
+        self._operation = ""
+
+    def new_future(self) -> "asyncio.Future[Any]":
+        """What the caller of a request waits for."""
+        return self._loop.create_future()
+
+    def deadline(self, timeout: float | None) -> tuple[float | None, float | None]:
+        """The timeout in seconds that a call has, and when it ends on the loop's clock."""
+        if timeout is None:
+            timeout = self._command_timeout
+        return timeout, None if timeout is None else self._loop.time() + timeout
+
+    def submit(self, request: Request) -> None:
+        """Give `request` to the session, with the BEGIN that is due in front of it."""
         if self._closing:
             raise InterfaceError("connection is closed: close() was called", safe_to_retry=True)
         block = self.ownership.pending() if self.ownership.blocks else None
@@ -409,16 +417,22 @@ class Dispatch:
             self.ownership.carried(block, request)
         self._stream.submitted()
 
-    def _arm(self, request: Request, seconds: float, timeout: float | None) -> None:
+    def arm(self, request: Request, seconds: float, timeout: float | None) -> None:
+        """Let `request` expire in so many seconds, which were its caller's `timeout`."""
         request.timer = self._loop.call_later(seconds, self._expire, request, timeout)
+
+    def arm_until(self, request: Request, deadline: float | None, timeout: float | None) -> None:
+        """Let `request` expire at its deadline, if it has one."""
+        if deadline is not None:
+            self.arm(request, max(0.0, deadline - self._loop.time()), timeout)
 
     def _expire(self, request: Request, timeout: float | None) -> None:
         waiter = request.waiter
         if waiter is not None and not waiter.done():
             waiter.set_exception(timed_out(timeout))
-        self._abandon(request)
+        self.abandon(request)
 
-    def _abandon(self, request: Request) -> bool:
+    def abandon(self, request: Request) -> bool:
         """The caller has gone: read the answer for nobody, or drop what was not sent (True)."""
         if request.finished or request.discarded:
             return False
@@ -433,89 +447,6 @@ class Dispatch:
             IN_FAILED_TRANSACTION,
         ):
             self.undo("ROLLBACK", None)
-
-    # A pipeline
-
-    async def pipeline(
-        self,
-        calls: Sequence[tuple[str, tuple[Any, ...], bool]],
-        timeout: float | None,
-        on_submit: Callable[[Pipeline | None], None],
-    ) -> None:
-        """Run several statements under one Sync, when it is this context's turn.
-
-        Args:
-            calls: of each statement its text, its arguments, whether the first row is enough.
-            timeout: seconds for all of it; the connection's `command_timeout` if None.
-            on_submit: is given the request before it is submitted, and None if it is dropped or to
-                be made anew. While there is none, only what prepares the statements was sent.
-
-        Raises whatever kept the statements from running, or stopped them.
-        """
-        self.check_usable()
-        if timeout is None:
-            timeout = self._command_timeout
-        deadline = None if timeout is None else self._loop.time() + timeout
-        self._claim()
-        try:
-            await self._pipeline(calls, timeout, deadline, on_submit)
-        finally:
-            self._operation = ""
-
-    async def _pipeline(
-        self,
-        calls: Sequence[tuple[str, tuple[Any, ...], bool]],
-        timeout: float | None,
-        deadline: float | None,
-        on_submit: Callable[[Pipeline | None], None],
-    ) -> None:
-        again = True
-        while True:
-            request = await self._submit_pipeline(calls, deadline, timeout, on_submit)
-            if deadline is not None:
-                self._arm(request, max(0.0, deadline - self._loop.time()), timeout)
-            try:
-                await request.waiter
-            except BaseException as error:
-                if self._abandon(request):
-                    on_submit(None)
-                if not self._was_stale(request, error) or not again:
-                    raise
-                again = False
-                on_submit(None)
-            else:
-                return
-
-    async def _submit_pipeline(
-        self,
-        calls: Sequence[tuple[str, tuple[Any, ...], bool]],
-        deadline: float | None,
-        timeout: float | None,
-        on_submit: Callable[[Pipeline | None], None],
-    ) -> Pipeline:
-        queries = list(dict.fromkeys(query for query, _, _ in calls))
-        for query in queries:
-            self._statements.pin(query)
-        try:
-            statements = await self._prepared(queries, deadline, timeout)
-            executes = [Execute(None, statements[query], args, one) for query, args, one in calls]
-            request = Pipeline(self._loop.create_future(), executes)
-            on_submit(request)
-            self._submit(request)
-            return request
-        finally:
-            for query in queries:
-                self._unpin(query)
-
-    def _was_stale(self, request: Pipeline, error: BaseException) -> bool:
-        """Forget a statement that proved stale; whether that was before anything had run."""
-        if request.refusal is not error or not isinstance(error, STALE_STATEMENT):
-            return False
-        if request.answered == len(request.executes):
-            return False
-        self._statements.remove(request.executes[request.answered].statement.query)
-        # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
-        return request.answered == 0 and not request.bound and request.status == IDLE
 
 
 def was_alone(request: Execute) -> bool:

@@ -95,9 +95,14 @@ class Ownership:
         ) and self.mine() is innermost
 
     def mine(self) -> Block | None:
-        """The innermost open block of this connection that the current context is in."""
+        """The innermost open block of this connection that the current context is in.
+
+        Not one whose end is on its way: what is called by then is behind it.
+        """
         block = _context.get()
-        while block is not None and (block.owner is not self or block not in self.blocks):
+        while block is not None and (
+            block.owner is not self or block.state is BlockState.CLOSING or block not in self.blocks
+        ):
             block = block.outer
         return block
 

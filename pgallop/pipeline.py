@@ -20,6 +20,7 @@ from pgallop.errors import (
     UnsupportedClientFeatureError,
     pipeline_error,
 )
+from pgallop.pipelining import run_pipeline
 from pgallop.rows.record import Record
 from pgallop.session.outcomes import Outcome, Verdict, judge, words
 from pgallop.session.pipeline import Pipeline as PipelineRequest
@@ -218,7 +219,7 @@ class Pipeline:
             return
         try:
             calls = [statement.call for statement in self._statements]
-            await self._dispatch.pipeline(calls, self._timeout, self._on_submit)
+            await run_pipeline(self._dispatch, calls, self._timeout, self._on_submit)
         except BaseException as stop:
             failure = self._report(stop)
             if failure is None or failure is stop:

@@ -177,13 +177,13 @@ class Session:
     def drop_unsent(self) -> None:
         """Take the discarded requests that were not sent out of the queue and the output."""
         self.dropping = False
-        unsent = []
+        unsent: list[Request] = []
         while self.requests and self.requests[-1].position >= self.sent:
             unsent.append(self.requests.pop())
         output = self.writer.take()
         ends = [request.position - self.sent for request in unsent]
         ends.insert(0, len(output))
-        dropped = []
+        dropped: list[Request] = []
         for i in range(len(unsent) - 1, -1, -1):
             request = unsent[i]
             if request.discarded:

@@ -312,11 +312,17 @@ def _literal(names: Iterable[object]) -> str:
 
 
 def _qualified(sql: str) -> str:
-    """The same without comments, and with all operators taken from pg_catalog."""
+    """The same without comments, all operators taken from pg_catalog, and nothing cast.
+
+    A quoted number is of the type that it is compared with, so that casts and operators which
+    somebody has added cannot get between.
+    """
     parts: list[str] = []
     for kind, text in tokenize(sql):
         if kind is Kind.OPERATOR:
             parts.append(f"OPERATOR(pg_catalog.{text})")
+        elif kind is Kind.NUMBER and parts[-1] != "[":
+            parts.append(f"'{text}'")
         elif kind is Kind.SPACE or kind is Kind.COMMENT:
             parts.append(" ")
         else:

@@ -35,6 +35,7 @@ ASYNCIO: list[set[str]] = [
         "listeners",
         "ownership",
         "pipeline",
+        "pipelining",
         "statement",
         "statement_cache",
         "transaction",

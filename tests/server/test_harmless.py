@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from live import Connect
 from tricks import HIDING, HIDING_OPERATORS, SCHEMA, SINCE, TRICKS, UNKNOWN, function, trigger
 
 from pgallop.cli.server import EmbeddedServer
@@ -304,9 +305,22 @@ def test_the_proof_itself_cannot_be_fooled(database: Database) -> None:
                 f"CREATE OPERATOR hiding.{name} (PROCEDURE = hiding.f, LEFTARG = {built_in},"
                 f" RIGHTARG = {built_in})"
             )
+    for source, target in (("oid", "text"), ("int4", "text"), ("name", "int4")):
+        database.run(
+            function(f"hiding.cast({source})", target, "NULL")
+            + f"CREATE CAST ({source} AS {target}) WITH FUNCTION hiding.cast({source}) AS IMPLICIT"
+        )
     # = and <> could be in every statement, and are no longer PostgreSQL's alone; and what counts is
     # that the question has not called one of them.
     assert not any(database.proves(query) for query in answers)
+
+
+async def test_the_driver_can_ask(connect: Connect) -> None:
+    async with connect() as connection:
+        for query, answer in (("SELECT count(*) FROM t", True), ("SELECT setseed(0)", False)):
+            found = candidate(query)
+            assert found is not None
+            assert await connection.fetchval(PROOF, *found.parameters()) is answer
 
 
 def test_everybody_may_ask(database: Database) -> None:

@@ -1,0 +1,90 @@
+"""How the statements of a pipeline get to the session: prepared first, then as one request."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pgallop.dispatch import STALE_STATEMENT, Dispatch
+from pgallop.session.execute import Execute
+from pgallop.session.pipeline import Pipeline
+from pgallop.session.session import IDLE
+
+# Of each statement its text, its arguments, and whether the first row is enough.
+Calls = Sequence[tuple[str, tuple[Any, ...], bool]]
+
+# Is given the request before it is submitted, and None if it is dropped or to be made anew. While
+# there is none, only what prepares the statements was sent.
+OnSubmit = Callable[[Pipeline | None], None]
+
+
+async def run_pipeline(
+    dispatch: Dispatch, calls: Calls, timeout: float | None, on_submit: OnSubmit
+) -> None:
+    """Run several statements under one Sync, when it is this context's turn.
+
+    `timeout`: seconds for all of it; the connection's `command_timeout` if None. Raises whatever
+    kept the statements from running, or stopped them.
+    """
+    dispatch.check_usable()
+    timeout, deadline = dispatch.deadline(timeout)
+    dispatch.claim()
+    try:
+        if await _was_stale(dispatch, calls, timeout, deadline, on_submit, again=True):
+            await _was_stale(dispatch, calls, timeout, deadline, on_submit, again=False)
+    finally:
+        dispatch.release()
+
+
+async def _was_stale(
+    dispatch: Dispatch,
+    calls: Calls,
+    timeout: float | None,
+    deadline: float | None,
+    on_submit: OnSubmit,
+    again: bool,
+) -> bool:
+    """Run them; whether nothing has run because a statement was stale, and shall be run `again`."""
+    request = await _submit(dispatch, calls, timeout, deadline, on_submit)
+    dispatch.arm_until(request, deadline, timeout)
+    try:
+        await request.waiter
+    except BaseException as error:
+        if dispatch.abandon(request):
+            on_submit(None)
+        if not _forget_stale(dispatch, request, error) or not again:
+            raise
+        on_submit(None)
+        return True
+    return False
+
+
+async def _submit(
+    dispatch: Dispatch,
+    calls: Calls,
+    timeout: float | None,
+    deadline: float | None,
+    on_submit: OnSubmit,
+) -> Pipeline:
+    queries = list(dict.fromkeys(query for query, _, _ in calls))
+    for query in queries:
+        dispatch.statements.pin(query)
+    try:
+        statements = await dispatch.prepared(queries, deadline, timeout)
+        executes = [Execute(None, statements[query], args, one) for query, args, one in calls]
+        request = Pipeline(dispatch.new_future(), executes)
+        on_submit(request)
+        dispatch.submit(request)
+        return request
+    finally:
+        for query in queries:
+            dispatch.unpin(query)
+
+
+def _forget_stale(dispatch: Dispatch, request: Pipeline, error: BaseException) -> bool:
+    """Forget a statement that proved stale; whether that was before anything had run."""
+    if request.refusal is not error or not isinstance(error, STALE_STATEMENT):
+        return False
+    if request.answered == len(request.executes):
+        return False
+    dispatch.statements.remove(request.executes[request.answered].statement.query)
+    # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
+    return request.answered == 0 and not request.bound and request.status == IDLE
