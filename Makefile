@@ -22,7 +22,7 @@ SOURCES := setup.py pyproject.toml $(shell find pgallop -name '*.py' -o -name '*
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled test-interpreted lint types bench chaos build clean
+.PHONY: help demo test test-compiled test-interpreted lint types model bench chaos build clean
 
 help: ## list the targets
 	@echo 'Usage: make TARGET'
@@ -49,6 +49,9 @@ lint: $(DEV_INSTALLED) ## ruff and cython-lint
 types: $(DEV_INSTALLED) ## mypy and pyright
 	@$(BIN)/mypy
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+model: $(VENV_MADE) ## the model of a shared connection, in spin; for it: ARGS='--all'
+	@$(BIN)/python model/check.py $(ARGS)
 
 # -P keeps this folder from the head of the path, where its pgallop would hide the compiled one.
 bench: build ## the comparison with other drivers; for the bench: ARGS='--help'

@@ -47,6 +47,12 @@ def types(session: nox.Session) -> None:
     session.run("pyright", "--pythonpath", python, env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
 
 
+@nox.session
+def model(session: nox.Session) -> None:
+    """The model of a shared connection, and its broken variants; needs spin and a C compiler."""
+    session.run("python", "model/check.py", *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 @nox.parametrize("kind", ["compiled", "pure"])
 def package(session: nox.Session, kind: str) -> None:

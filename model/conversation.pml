@@ -12,8 +12,9 @@
 #define SHARED 1           /* two statements that are harmless to repeat, one CALL that is not */
 #define BLOCK 2            /* a transaction block with two statements, and a stranger */
 #define TURNS 3            /* a transaction block with one statement, and two strangers */
-#define PREPARING 4        /* two or three callers of one statement that is not prepared yet */
-#define FLOW 5             /* patient callers and a wire that is full */
+#define FAMILY 4           /* a transaction block with three statements */
+#define PREPARING 5        /* two callers of one statement that is not prepared yet */
+#define FLOW 6             /* patient callers and a wire that is full */
 #ifndef CALLERS_OF
 #define CALLERS_OF SHARED
 #endif
@@ -50,10 +51,10 @@
 
 /* What has to be reachable, or the properties hold for want of anything to go wrong. */
 #define RERUN 1                 /* a statement is run again, with success */
-#define COLLATERAL 2            /* a caller learns that somebody else's cancel hit it */
+#define COLLATERAL 2            /* somebody learns that another's cancel hit the statement */
 #define HIT_TWICE 3             /* one signal hits two requests */
 #define LATE_HIT 4              /* a signal hits after its cancel connection has ended */
-#define REPEATED 5              /* a signal was lost, and the second one hits */
+#define REPEATED 5              /* the second signal hits the request that it was meant for */
 #define HELD_BACK 6             /* a new request waits for the end of a cancel */
 #define DROPPED 7               /* an abandoned request is dropped unsent */
 #define ABANDONED_BEGIN 8       /* ROLLBACK goes out behind an abandoned first statement */
@@ -67,6 +68,8 @@
 #define STRAY_HIT 16            /* a signal whose connection broke off hits long after its cancel */
 #define SAFE_TO_RETRY 17        /* the connection is lost with a request that was not sent */
 #define NOT_OUR_SIGNAL 18       /* an administrator's signal hits somebody who waits */
+#define COLLATERAL_IN_BLOCK 19  /* the same for a statement of the block */
+#define COLLATERAL_END 20       /* the same for COMMIT or ROLLBACK */
 #ifndef COVER
 #define COVER NOTHING
 #endif
@@ -86,9 +89,6 @@
 #define STRIKES 2               /* requests that one signal may hit */
 #ifndef FAILURES
 #define FAILURES 1              /* requests that the server refuses for reasons of their own */
-#endif
-#ifndef SHARERS
-#define SHARERS 2               /* callers of one statement */
 #endif
 #ifndef LOSS
 #define LOSS 0                  /* whether the connection may break at any point */
@@ -535,7 +535,7 @@ inline hit(k, r) {
     :: else
     fi;
     if
-    :: k == 2 && request[r].discarded -> reached(REPEATED)
+    :: k == 2 && cancelling && r == target -> reached(REPEATED)
     :: else
     fi;
     cancel(r)
@@ -683,7 +683,9 @@ inline canceled(r) {
     check(only_administrators_cancel_others,
           by_administrator[r] || (request[r].exposed && !broken(NO_WINDOW)));
     if
-    :: request[r].exposed -> reached(COLLATERAL)
+    :: request[r].exposed && !request[r].in_block -> reached(COLLATERAL)
+    :: request[r].exposed && request[r].in_block && r != END -> reached(COLLATERAL_IN_BLOCK)
+    :: request[r].exposed && r == END -> reached(COLLATERAL_END)
     :: by_administrator[r] && !request[r].exposed -> reached(NOT_OUR_SIGNAL)
     :: else
     fi
@@ -863,6 +865,8 @@ rollback:
                 end_block(ROLLBACK)
             :: request[0].kind != FIRST && !broken(NO_ROLLBACK) -> end_block(ROLLBACK)
             fi
+        :: block == OPEN && begun == UNSENT && !broken(NO_ROLLBACK) ->
+            end_block(ROLLBACK)  /* for nothing: it is not known yet that the BEGIN was dropped */
         :: block == OPEN && (begun == UNSENT || begun == NOT_BEGUN) -> block = CLOSED; goto done
         :: else -> goto done
         fi
@@ -878,13 +882,13 @@ done:
 
 inline tell_coverage(c) {
     if
-    :: effects[0] + effects[1] + effects[2] == SHARERS &&
-       parsed[PREPARE_OF(0)] + parsed[PREPARE_OF(1)] + parsed[PREPARE_OF(2)] == 1 ->
+    :: effects[0] == 1 && effects[1] == 1 && parsed[PREPARE_OF(0)] + parsed[PREPARE_OF(1)] == 1 ->
         reached(PREPARED_FOR_ALL)
     :: else
     fi;
     if
-    :: parsed[PREPARE_OF(c)] && failures < FAILURES -> reached(PREPARED_AGAIN)
+    :: parsed[PREPARE_OF(c)] && request[PREPARE_OF(1 - c)].outcome == FAILED ->
+        reached(PREPARED_AGAIN)
     :: else
     fi
 }
@@ -976,12 +980,14 @@ init {
         run member(0, IMPATIENT);
         run stranger(1, true, IMPATIENT);
         run stranger(2, true, PATIENT)
+#elif CALLERS_OF == FAMILY
+        run owner(PATIENT);
+        run member(0, PATIENT);
+        run member(1, IMPATIENT);
+        run member(2, PATIENT)
 #elif CALLERS_OF == PREPARING
         run sharer(0, IMPATIENT);
-#if SHARERS == 3
-        run sharer(2, PATIENT);
-#endif
-        run sharer(1, IMPATIENT)
+        run sharer(1, EITHER)
 #elif CALLERS_OF == FLOW
         run stranger(0, true, PATIENT);
         run stranger(1, true, PATIENT);

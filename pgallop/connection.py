@@ -86,7 +86,10 @@ class Connection:
         try:
             rows, _ = await request.waiter
         except BaseException as error:
-            rows, _ = await self._dispatch.recover(request, error, timeout)
+            answer = await self._dispatch.recover(request, error, timeout)
+            if answer is None:
+                raise
+            rows, _ = answer
         return rows
 
     async def fetchrow(self, query: str, *args: Any, timeout: float | None = None) -> Record | None:
@@ -105,7 +108,10 @@ class Connection:
             try:
                 rows, _ = await request.waiter
             except BaseException as error:
-                rows, _ = await self._dispatch.recover(request, error, timeout)
+                answer = await self._dispatch.recover(request, error, timeout)
+                if answer is None:
+                    raise
+                rows, _ = answer
         return rows[0] if rows else None
 
     async def fetchval(
@@ -129,7 +135,10 @@ class Connection:
             try:
                 rows, _ = await request.waiter
             except BaseException as error:
-                rows, _ = await self._dispatch.recover(request, error, timeout)
+                answer = await self._dispatch.recover(request, error, timeout)
+                if answer is None:
+                    raise
+                rows, _ = answer
         return rows[0][column] if rows else None
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
@@ -155,7 +164,10 @@ class Connection:
             try:
                 _, command = await request.waiter
             except BaseException as error:
-                _, command = await self._dispatch.recover(request, error, timeout)
+                answer = await self._dispatch.recover(request, error, timeout)
+                if answer is None:
+                    raise
+                _, command = answer
         return command.decode("utf-8", "replace")
 
     def transaction(

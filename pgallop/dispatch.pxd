@@ -23,5 +23,5 @@ cdef class Dispatch:
     cdef str _operation
 
     cpdef object check_loop(self)
-    cpdef object submit(self, Request request)
+    cpdef object submit(self, Request request, bint begins=*, bint at_once=*)
     cpdef object arm(self, Request request, object seconds, object timeout)

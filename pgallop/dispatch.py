@@ -12,14 +12,13 @@ from typing import Any
 from pgallop.codecs.registry import Registry
 from pgallop.errors import (
     CollateralCancelError,
-    ConnectionBusyError,
     ConnectionDoesNotExistError,
     InterfaceError,
     InvalidCachedStatementError,
     InvalidSQLStatementNameError,
     PostgresError,
 )
-from pgallop.ownership import DEFAULT_PATIENCE, Block, Ownership, caller
+from pgallop.ownership import Block, Ownership, caller
 from pgallop.rows.record import Record
 from pgallop.session.execute import Execute
 from pgallop.session.prepare import Prepare
@@ -35,6 +34,10 @@ from pgallop.transport.stream import Stream
 
 # Bind counts its parameters in 16 bits.
 MAX_PARAMETERS = 65535
+
+# How often a statement is run again that a cancellation hit which was not meant for it, or that the
+# server has forgotten.
+TRIES = 3
 
 # The server no longer has the statement, or its result has changed its columns.
 STALE_STATEMENT = (InvalidCachedStatementError, InvalidSQLStatementNameError)
@@ -150,9 +153,9 @@ class Dispatch:
         limited: bool,
         timeout: float | None,
         deadline: float | None,
-        again: bool = True,
+        tries: int = TRIES,
     ) -> tuple[list[Record], bytes]:
-        """`deadline`: when the `timeout` ends, which a statement that is run `again` has kept."""
+        """`deadline`: when the `timeout` ends, which a statement that is run again has kept."""
         self.statements.pin(query)
         try:
             statements = await self.prepared([query], deadline, timeout)
@@ -164,40 +167,49 @@ class Dispatch:
         try:
             return await request.waiter  # type: ignore[no-any-return]
         except BaseException as error:
-            return await self.recover(request, error, timeout, again)
+            # Raised here and not in there: a frame that knows the error and is in its traceback
+            # would be garbage that only the collector finds.
+            answer = await self.recover(request, error, timeout, tries)
+            if answer is None:
+                raise
+            return answer
 
     async def recover(
-        self, request: Execute, error: BaseException, timeout: float | None, again: bool = True
-    ) -> tuple[list[Record], bytes]:
-        """Abandon the request of a caller who was cancelled; run again what may be."""
+        self, request: Execute, error: BaseException, timeout: float | None, tries: int = TRIES
+    ) -> tuple[list[Record], bytes] | None:
+        """Abandon the request of a caller who was cancelled; run again what may be.
+
+        None if it may not: then `error` is the caller's.
+        """
         if not request.finished:
             self.abandon(request)
-            raise error
+            return None
         deadline = None if request.timer is None else request.timer.when()
         query, args, limited = request.statement.query, request.arguments, request.limited
         if isinstance(error, STALE_STATEMENT):
             self.statements.remove(query)
             # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
-            if again and not request.bound and request.status == IDLE:
-                return await self._run(query, args, limited, timeout, deadline, False)
+            if tries and not request.bound and request.status == IDLE:
+                return await self._run(query, args, limited, timeout, deadline, tries - 1)
         elif (
-            isinstance(error, CollateralCancelError)
+            tries
+            and isinstance(error, CollateralCancelError)
             and was_alone(request)
             and await self._is_harmless(query, timeout, deadline)
         ):
-            return await self._run(query, args, limited, timeout, deadline, again)
-        raise error
+            return await self._run(query, args, limited, timeout, deadline, tries - 1)
+        return None
 
     async def _is_harmless(self, query: str, timeout: float | None, deadline: float | None) -> bool:
         """Whether a statement that was rolled back is known to have left nothing behind."""
         candidate = harmless.candidate(query)
-        if candidate is None:
-            return False
+        if candidate is None or not self.ownership.is_my_turn():
+            return False  # not to be asked behind somebody's transaction, however long that takes
         try:
             rows, _ = await self._run(
-                harmless.PROOF, candidate.parameters(), False, timeout, deadline, False
+                harmless.PROOF, candidate.parameters(), False, timeout, deadline, 0
             )
-        except PostgresError:
+        except (PostgresError, InterfaceError):
             return False  # nothing was proven
         return rows[0][0] is True
 
@@ -206,6 +218,7 @@ class Dispatch:
     ) -> dict[str, Statement]:
         """The statements of `queries`, when they are prepared and it is this context's turn."""
         block = self.ownership.mine()
+        tries = TRIES
         while True:
             await self.ownership.my_turn(block, deadline, timeout)
             self.check_unlost()
@@ -222,9 +235,17 @@ class Dispatch:
                     await asyncio.wait([*others, *own])
             except TimeoutError:
                 raise timed_out(timeout) from None
-            for answer in own:
-                answer.result()
-            # What failed for another task is tried again here.
+            # What failed for another task is tried again here, and so is what a cancellation hit
+            # that was not meant for it: nothing of the statement has run.
+            failure = first_failure(own)
+            own.clear()
+            if isinstance(failure, CollateralCancelError) and tries and not self.in_transaction():
+                tries -= 1
+            elif failure is not None:
+                try:
+                    raise failure
+                finally:
+                    del failure  # else this frame is garbage that only the collector finds
 
     def _prepare(self, query: str) -> "asyncio.Future[Statement]":
         """Submit a Prepare; it goes on when its caller is cancelled, for others may rely on it."""
@@ -232,7 +253,11 @@ class Dispatch:
         name = self.new_name("statement").encode()
         closes = self.statements.take_evicted()
         request = Prepare(answer, query, name, self._registry, closes)
-        self.submit(request)
+        try:
+            self.submit(request)
+        except BaseException:
+            self.statements.evicted.extend(closes)
+            raise
         self._preparing[query] = request, answer
         answer.add_done_callback(lambda answer: self._on_prepared(query, answer))
         return answer
@@ -280,17 +305,23 @@ class Dispatch:
             raise
 
     def control(
-        self, text: str, on_end: Callable[[Request], None] | None = None
+        self,
+        text: str,
+        on_end: Callable[[Request], None] | None = None,
+        *,
+        begins: bool = False,
+        at_once: bool = False,
     ) -> "asyncio.Future[str]":
         """Submit what begins or ends a block; it goes on if its caller is cancelled.
 
-        `on_end` is called with the request when it is answered, and when it never will be.
+        `on_end` is called with the request when it is answered, and when it never will be. Only
+        what `begins` takes the beginning of the block around it along.
         """
         self.check_loop()
         answer: asyncio.Future[str] = self._loop.create_future()
         request = SimpleQuery(answer, text)
         request.on_end = on_end
-        self.submit(request)
+        self.submit(request, begins, at_once)
         answer.add_done_callback(lambda answer: answer.exception())  # retrieved, whoever else does
         return answer
 
@@ -314,15 +345,19 @@ class Dispatch:
     async def block_begun(self, block: Block) -> None:
         """Wait for the answer to the statement that carries the beginning of `block`."""
         try:
-            await self.ownership.begun(block, self._command_timeout)
-        except ConnectionBusyError:
-            raise timed_out(self._command_timeout or DEFAULT_PATIENCE) from None
+            async with asyncio.timeout(self._command_timeout):
+                await self.ownership.begun(block)
+        except TimeoutError:
+            raise timed_out(self._command_timeout) from None
 
-    def undo(self, text: str, on_end: Callable[[Request], None] | None) -> bool:
-        """Submit a rollback that nobody waits for; whether the connection was open for it."""
+    def undo(self, text: str, on_end: Callable[[Request], None], at_once: bool = False) -> bool:
+        """Submit a rollback that nobody waits for; whether the connection was open for it.
+
+        `at_once`: in front of all that is not written yet, instead of behind it.
+        """
         if self._closing or self._session.broken is not None:
             return False
-        self.canceller.expect(self.control(text, on_end))
+        self.canceller.expect(self.control(text, on_end, at_once=at_once))
         return True
 
     def in_transaction(self) -> bool:
@@ -379,6 +414,13 @@ class Dispatch:
         """In strict mode, refuse an operation while another one is in progress; see `release`."""
         if not self._strict:
             return
+        self.check_alone()
+        task = asyncio.current_task()
+        name = "no task" if task is None else f"task {task.get_name()!r}"
+        self._operation = f"{name}, begun at {caller()}"
+
+    def check_alone(self) -> None:
+        """In strict mode, raise InterfaceError if an operation is in progress."""
         if self._operation:
             raise InterfaceError(
                 f"cannot perform operation: another operation is in progress, that of "
@@ -387,9 +429,6 @@ class Dispatch:
                 "connection (or a pool) for each task",
                 safe_to_retry=True,
             )
-        task = asyncio.current_task()
-        name = "no task" if task is None else f"task {task.get_name()!r}"
-        self._operation = f"{name}, begun at {caller()}"
 
     def release(self) -> None:
         """The operation that was claimed is over."""
@@ -405,14 +444,14 @@ class Dispatch:
             timeout = self._command_timeout
         return timeout, None if timeout is None else self._loop.time() + timeout
 
-    def submit(self, request: Request) -> None:
+    def submit(self, request: Request, begins: bool = True, at_once: bool = False) -> None:
         """Give `request` to the session, with the BEGIN that is due in front of it."""
         if self._closing:
             raise InterfaceError("connection is closed: close() was called", safe_to_retry=True)
-        block = self.ownership.pending() if self.ownership.blocks else None
+        block = self.ownership.pending() if begins and self.ownership.blocks else None
         if block is not None:
             request.carry(block.beginning)
-        self._session.submit(request)
+        self._session.submit(request, at_once)
         if block is not None:
             self.ownership.carried(block, request)
         self._stream.submitted()
@@ -446,7 +485,20 @@ class Dispatch:
             IN_TRANSACTION,
             IN_FAILED_TRANSACTION,
         ):
-            self.undo("ROLLBACK", None)
+            self._session.orphaned = self.undo("ROLLBACK", self._on_undone, at_once=True)
+
+    def _on_undone(self, request: Request) -> None:
+        self._session.orphaned = False
+        if request.status in (IN_TRANSACTION, IN_FAILED_TRANSACTION):  # a cancellation hit it
+            self._session.orphaned = self.undo("ROLLBACK", self._on_undone, at_once=True)
+
+
+def first_failure(answers: "list[asyncio.Future[Statement]]") -> BaseException | None:
+    """The first error among answers that have come."""
+    for answer in answers:
+        if answer.exception() is not None:
+            return answer.exception()
+    return None
 
 
 def was_alone(request: Execute) -> bool:

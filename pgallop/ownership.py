@@ -1,7 +1,7 @@
 """Whose turn it is on a shared connection: the rule that keeps transactions of several tasks apart.
 
 Statements of two tasks' blocks that interleave on one connection commit rows that were rolled back.
-So a block belongs to the context that opened it (and to the tasks started from within it), and
+So a block belongs to the context that started it (and to the tasks started from within it), and
 while it is open everybody else waits for its end. Nested blocks are the same rule again: the
 innermost owns the connection.
 
@@ -12,10 +12,11 @@ that failed it would autocommit.
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections import deque
 from contextvars import ContextVar
 from enum import Enum
 from functools import partial
+from typing import NamedTuple
 
 from pgallop.errors import ConnectionBusyError, InFailedSQLTransactionError, InterfaceError
 from pgallop.session.request import Request
@@ -35,26 +36,53 @@ class BlockState(Enum):
     CLOSED = "closed"
 
 
+# What a block's statements may be sent in.
+READY = (BlockState.OPEN, BlockState.PENDING)
+
+
 class Block:
     """One transaction or savepoint on the way from BEGIN to its end.
 
-    `outer`: the block in whose context this one was made, on whatever connection. `beginning`: the
-    BEGIN that its first statement carries. `cause`: why it is broken.
+    `beginning`: the BEGIN that its first statement carries. `cause`: why it is broken. `for_maker`:
+    it was started for the context that made it, by a task of its own.
     """
 
-    __slots__ = ("began_at", "beginning", "cause", "outer", "owner", "state", "task_name")
+    __slots__ = ("began_at", "beginning", "cause", "for_maker", "owner", "state", "task_name")
 
-    def __init__(self, owner: "Ownership", outer: "Block | None") -> None:
+    def __init__(self, owner: "Ownership") -> None:
         self.owner = owner
-        self.outer = outer
         self.state = BlockState.NEW
         self.beginning = ""
         self.cause: BaseException | None = None
+        self.for_maker = False
         self.task_name = ""
         self.began_at = ""
 
 
-_context: ContextVar[Block | None] = ContextVar("pgallop_block", default=None)
+class Membership(NamedTuple):
+    """That a context is in `block`, because it was `started` there or only made there."""
+
+    block: Block
+    started: bool
+    outer: "Membership | None"
+
+
+_context: ContextVar[Membership | None] = ContextVar("pgallop_block", default=None)
+
+
+def enter(block: Block, started: bool) -> None:
+    """Let the current context, and the tasks made from it, be in `block`."""
+    outer = _context.get()
+    while outer is not None and outer.block.state is BlockState.CLOSED:
+        outer = outer.outer
+    _context.set(Membership(block, started, outer))
+
+
+class Waiter(NamedTuple):
+    """Somebody who waits for the turn; `starts`: to start a block, which makes others wait."""
+
+    woken: "asyncio.Future[None]"
+    starts: bool
 
 
 class Ownership:
@@ -69,61 +97,69 @@ class Ownership:
         self._loop = loop
         self._patient = patient
         self._dissolved = False
-        self._waiters: list[asyncio.Future[None]] = []
+        # By the block they were called in, None for those in none, in the order of their coming.
+        self._waiters: dict[Block | None, deque[Waiter]] = {}
         self.blocks: list[Block] = []
 
-    def new_block(self) -> Block:
-        """A block that belongs to the current context from now on, started or not.
-
-        It is entered into the context here and not at its start, so that a start in a child task
-        (as `asyncio.wait_for` makes one on Python 3.11) opens it for the parent.
-        """
-        outer = _context.get()
-        while outer is not None and outer.state is BlockState.CLOSED:
-            outer = outer.outer
-        block = Block(self, outer)
-        _context.set(block)
-        return block
+    # Whose turn it is
 
     def is_my_turn(self) -> bool:
         """Whether the current context may use the connection now."""
         if not self.blocks:
             return True
         innermost = self.blocks[-1]
-        return (
-            innermost.state is BlockState.OPEN or innermost.state is BlockState.PENDING
-        ) and self.mine() is innermost
+        return innermost.state in READY and self.mine() is innermost
 
     def mine(self) -> Block | None:
         """The innermost open block of this connection that the current context is in.
 
         Not one whose end is on its way: what is called by then is behind it.
         """
-        block = _context.get()
-        while block is not None and (
-            block.owner is not self or block.state is BlockState.CLOSING or block not in self.blocks
-        ):
-            block = block.outer
-        return block
+        if not self.blocks:
+            return None
+        membership = _context.get()
+        while membership is not None:
+            block = membership.block
+            if (
+                block.owner is self
+                and (membership.started or block.for_maker)
+                and block.state is not BlockState.CLOSING
+                and block in self.blocks
+            ):
+                return block
+            membership = membership.outer
+        return None
 
     async def my_turn(
-        self, block: Block | None, deadline: float | None, timeout: float | None
+        self,
+        block: Block | None,
+        deadline: float | None,
+        timeout: float | None,
+        starts: bool = False,
     ) -> None:
         """Wait until an operation called in `block` may use the connection, or that is closed.
 
         `block`: what `mine()` was at the time of the call: an operation that had to wait must not
         run outside of the transaction it was meant for, which may have ended meanwhile. `deadline`:
         on the loop's clock, where a `timeout` of so many seconds ends; without one it is
-        DEFAULT_PATIENCE. Raises ConnectionBusyError when it is over.
+        DEFAULT_PATIENCE. `starts`: the operation starts a block. Raises ConnectionBusyError when
+        the time is over.
         """
-        await self._wait_for(partial(self._has_turn, block), deadline, timeout)
-
-    async def begun(self, block: Block, timeout: float | None) -> None:
-        """Wait until the statement that carries the beginning of `block` is answered."""
-        deadline = None if timeout is None else self._loop.time() + timeout
-        await self._wait_for(
-            lambda: block.state is not BlockState.STARTING, deadline, timeout, patient=True
-        )
+        if self._has_turn(block):
+            return
+        if not self._patient:
+            raise self.busy()
+        if deadline is None or timeout is None:
+            timeout = DEFAULT_PATIENCE
+            deadline = self._loop.time() + timeout
+        try:
+            async with asyncio.timeout_at(deadline):
+                again = False
+                while not self._has_turn(block):
+                    await self._wait(block, starts, again)
+                    again = True
+        except TimeoutError:
+            raise self.busy(f"waited {timeout} seconds for ") from None
 
     def _has_turn(self, block: Block | None) -> bool:
         if self._dissolved:
@@ -143,46 +179,69 @@ class Ownership:
             ) from block.cause
         return block is self.blocks[-1] and block.state is not BlockState.STARTING
 
-    async def _wait_for(
-        self,
-        condition: Callable[[], bool],
-        deadline: float | None,
-        timeout: float | None,
-        patient: bool = False,
-    ) -> None:
-        if condition():
-            return
-        if not (patient or self._patient):
-            raise self.busy("has this connection to itself until it ends")
-        if deadline is None or timeout is None:
-            timeout = DEFAULT_PATIENCE
-            deadline = self._loop.time() + timeout
-        try:
-            async with asyncio.timeout_at(deadline):
-                while not condition():
-                    waiter = self._loop.create_future()
-                    self._waiters.append(waiter)
-                    await waiter
-        except TimeoutError:
-            raise self._out_of_patience(timeout) from None
+    async def begun(self, block: Block) -> None:
+        """Wait until the statement that carries the beginning of `block` is answered."""
+        again = False
+        while block.state is BlockState.STARTING:
+            await self._wait(block, False, again)
+            again = True
 
-    def _out_of_patience(self, seconds: float) -> ConnectionBusyError:
-        if not self.blocks:
-            return ConnectionBusyError(
-                f"waited {seconds} seconds for a transaction to end", safe_to_retry=True
-            )
-        return self.busy(
-            "has this connection to itself until it ends", f"waited {seconds} seconds for "
-        )
-
-    def busy(self, why: str, waited: str = "") -> ConnectionBusyError:
+    def busy(self, waited: str = "") -> ConnectionBusyError:
         """The error for who is not the owner of the innermost block."""
-        block = self.blocks[-1]
+        whose = "a transaction"
+        if self.blocks:
+            block = self.blocks[-1]
+            whose = f"the transaction of {block.task_name}, begun at {block.began_at}"
         return ConnectionBusyError(
-            f"{waited}the transaction of {block.task_name}, begun at {block.began_at}, {why}",
+            f"{waited}{whose}, which has this connection to itself until it ends",
             hint="use another connection (a pool gives one each), or end the transaction sooner",
             safe_to_retry=True,
         )
+
+    # Who waits, and who is woken
+
+    async def _wait(self, block: Block | None, starts: bool, again: bool) -> None:
+        """Wait to be woken, at the head of the queue if it is not the first time."""
+        waiter = Waiter(self._loop.create_future(), starts)
+        waiters = self._waiters.setdefault(block, deque())
+        if again:
+            waiters.appendleft(waiter)
+        else:
+            waiters.append(waiter)
+        try:
+            await waiter.woken
+        finally:
+            # Whatever comes of it, be it nothing: the next one has to be looked at behind it.
+            self._loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        """Wake those whose turn it is, up to the first that starts a block of its own.
+
+        Waking all of them costs n times n for n tasks that wait with a block each.
+        """
+        innermost = self.blocks[-1] if self.blocks else None
+        if innermost is not None and innermost.state not in READY:
+            return
+        waiters = self._waiters.get(innermost)
+        while waiters:
+            woken, starts = waiters.popleft()
+            if not woken.done():
+                woken.set_result(None)
+                if starts:
+                    return
+
+    def _wake_all(self, block: Block | None) -> None:
+        for waiter in self._waiters.pop(block, ()):
+            if not waiter.woken.done():
+                waiter.woken.set_result(None)
+
+    # The life of a block
+
+    def new_block(self) -> Block:
+        """A block that was made in the current context, and is not started."""
+        block = Block(self)
+        enter(block, started=False)
+        return block
 
     def begin(self, block: Block, beginning: str) -> None:
         """`block` owns the connection from now on; its first statement will carry `beginning`."""
@@ -199,6 +258,7 @@ class Ownership:
         block.began_at = caller()
         block.state = state
         self.blocks.append(block)
+        enter(block, started=True)
 
     def pending(self) -> Block | None:
         """The block that the next request has to begin, if there is one."""
@@ -221,33 +281,38 @@ class Ownership:
             block.cause = request.error
         else:
             block.state = BlockState.OPEN
-        self._wake()
+        self._changed(block)
 
     def opened(self, block: Block) -> None:
         block.state = BlockState.OPEN
-        self._wake()
+        self._changed(block)
+
+    def _changed(self, block: Block) -> None:
+        if block.state is BlockState.BROKEN:
+            self._wake_all(block)
+        else:
+            self._wake()
 
     def ended(self, block: Block) -> None:
         """`block` has ended, and so have those inside it."""
         if block not in self.blocks:
             return
         depth = self.blocks.index(block)
-        for inner in self.blocks[depth:]:
-            inner.state = BlockState.CLOSED
+        ended = self.blocks[depth:]
         del self.blocks[depth:]
+        for inner in ended:
+            inner.state = BlockState.CLOSED
+            self._wake_all(inner)
         self._wake()
 
     def dissolve(self) -> None:
         """The connection is closed: nobody has to wait any more to hear of it."""
         self._dissolved = True
+        for block in self.blocks:
+            block.state = BlockState.CLOSED
         self.blocks.clear()
-        self._wake()
-
-    def _wake(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
+        for block_or_none in list(self._waiters):
+            self._wake_all(block_or_none)
 
 
 def caller() -> str:

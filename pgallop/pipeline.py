@@ -243,7 +243,7 @@ class Pipeline:
         if request is None or self._was_kept_back(request, stop):
             return self._report_nothing_sent(stop)
         failed = request.refusal is not None
-        cause = stop if request.error is None else request.error
+        cause = stop if request.failure is None else request.failure
         outcomes, partial = self._verdict(request, failed)
         answers = request.answers()
         for i, statement in enumerate(self._statements):
@@ -255,7 +255,7 @@ class Pipeline:
             if outcomes[i] is Outcome.FAILED:
                 error = aborted() if i < len(answers) else cause
             statement.settle(outcomes[i], answer, error, cause)
-        if request.status == 0 or stop is not request.error:
+        if request.status == 0 or stop is not request.failure:
             return stop  # no answer, or the caller had gone in the moment in which it came
         return self._failure(request, cause, partial)
 

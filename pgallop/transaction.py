@@ -84,12 +84,21 @@ class Transaction:
         if self._block.state is not BlockState.NEW:
             raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
         self._dispatch.check_usable()
-        await self._ownership.my_turn(self._ownership.mine(), None, None)
+        self._dispatch.check_alone()
+        self._block.for_maker = self._is_a_task_of_its_own()
+        timeout, deadline = self._dispatch.deadline(None)
+        await self._ownership.my_turn(self._ownership.mine(), deadline, timeout, starts=True)
         self._dispatch.check_unlost()
         if self._ownership.blocks:
             await self._start_savepoint()
         else:
             self._ownership.begin(self._block, self._beginning())
+
+    def _is_a_task_of_its_own(self) -> bool:
+        """Whether a task does nothing but start this: `asyncio.wait_for` made one up to 3.11."""
+        task = asyncio.current_task()
+        code = None if task is None else getattr(task.get_coro(), "cr_code", None)
+        return code is Transaction.start.__code__
 
     def _beginning(self) -> str:
         """The statement that begins this transaction."""
@@ -114,7 +123,7 @@ class Transaction:
                 "transaction can have one"
             )
         self._savepoint = self._dispatch.new_name("savepoint")
-        begun = self._dispatch.control(f"SAVEPOINT {self._savepoint}")
+        begun = self._dispatch.control(f"SAVEPOINT {self._savepoint}", begins=True)
         self._ownership.begin_savepoint(self._block)
         try:
             await self._dispatch.answer(begun)
@@ -181,7 +190,11 @@ class Transaction:
         await self._check_innermost("commit")
         if self._block.state is BlockState.STARTING:
             # Behind a BEGIN that fails, COMMIT would succeed.
-            await self._dispatch.block_begun(self._block)
+            try:
+                await self._dispatch.block_begun(self._block)
+            except BaseException:
+                self._undo()
+                raise
         if self._block.state is BlockState.BROKEN:
             self._ownership.ended(self._block)
             raise aborted() from self._block.cause
@@ -242,7 +255,7 @@ class Transaction:
             IN_TRANSACTION,
             IN_FAILED_TRANSACTION,
         )
-        if not (is_open and self._dispatch.undo("ROLLBACK", self._on_end)):
+        if not (is_open and self._dispatch.undo("ROLLBACK", self._on_end, at_once=True)):
             self._ownership.ended(self._block)
 
 

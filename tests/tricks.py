@@ -401,6 +401,11 @@ UNKNOWN: dict[str, tuple[int, str, str]] = {
         NUMBER + "CREATE TABLE numbers (a number); CREATE TABLE t (a numbers[], b int)",
         "INSERT INTO t (b) VALUES (1)",
     ),
+    "type behind a cascade": (
+        10,
+        NUMBER + "CREATE TABLE numbers (a number, id int REFERENCES parent ON DELETE CASCADE)",
+        "DELETE FROM parent",
+    ),
     "distance in a range": (
         10,
         function("other.away(int, int)", "float8", "1")

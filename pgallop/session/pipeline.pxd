@@ -16,6 +16,7 @@ cdef class Pipeline(Request):
     cdef readonly bint bound
     cdef readonly bint begun
     cdef readonly object refusal
+    cdef readonly object failure
 
     @cython.locals(execute=Execute, i=Py_ssize_t)
     cdef object write(self, Writer writer)

@@ -36,7 +36,7 @@ class Pipeline(Request):
     BEGIN that travelled in front was refused.
     """
 
-    __slots__ = ("answered", "begun", "bound", "culprit", "executes", "refusal")
+    __slots__ = ("answered", "begun", "bound", "culprit", "executes", "failure", "refusal")
 
     executes: list[Execute]
     answered: int
@@ -44,6 +44,7 @@ class Pipeline(Request):
     bound: bool
     culprit: int
     refusal: PostgresError | None
+    failure: BaseException | None
 
     def __init__(self, waiter: Waiter | None, executes: list[Execute]) -> None:
         super().__init__(TABLE, waiter)
@@ -53,6 +54,7 @@ class Pipeline(Request):
         self.bound = False
         self.culprit = -1
         self.refusal = None
+        self.failure = None
         self.state = LAST_BIND if len(executes) == 1 else 0
 
     def write(self, writer: Writer) -> None:
@@ -116,6 +118,11 @@ class Pipeline(Request):
         if self.refusal is None:
             self.refusal = error
         self.fail(error)
+
+    def complete(self) -> None:
+        """Keep the error: what became of the statements is worked out after it was told."""
+        self.failure = self.error
+        Request.complete(self)
 
     def answers(self) -> list[tuple[list[Record], bytes, BaseException | None]]:
         """Of each statement that reported success: rows, command tag, what is wrong with it."""

@@ -172,3 +172,5 @@ class Request:
             waiter.set_result(result)
         else:
             waiter.set_exception(self.error)
+            # Its traceback will lead to frames that know this request.
+            self.error = None

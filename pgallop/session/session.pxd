@@ -19,6 +19,7 @@ cdef class Session:
     cdef bint held
     cdef bint dropping
     cdef public bint exposed
+    cdef public bint orphaned
     cdef readonly int64_t sent
     cdef readonly Py_ssize_t wanted
     cdef readonly int status
@@ -30,6 +31,7 @@ cdef class Session:
     cdef public object on_notification
     cdef public object on_head
 
+    cpdef object submit(self, Request request, bint at_once=*)
     @cython.locals(writer=Writer, mark=Py_ssize_t)
     cdef int enqueue(self, Request request) except -1
     cpdef bytes take(self)

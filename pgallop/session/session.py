@@ -24,6 +24,7 @@ from pgallop.errors import (
     PostgresError,
     ProtocolError,
     QueryCanceledError,
+    TransactionAborted,
     UnsupportedClientFeatureError,
 )
 from pgallop.session.request import Request
@@ -52,7 +53,8 @@ class Session:
     handed over; `wanted`: how many of the requests somebody waits for. `status`: the transaction
     status of the last ReadyForQuery; `failure`: what made the transaction fail that it is in.
     `exposed`: a cancellation may hit all that is written from now on, for nobody knows whether and
-    when its signal comes. `parameters`: what ParameterStatus reported. `broken`: why the
+    when its signal comes. `orphaned`: the transaction is one that nobody will end, and its ROLLBACK
+    is on the way. `parameters`: what ParameterStatus reported. `broken`: why the
     conversation ended, or None. `on_head` is called when the queue has run empty and when a
     discarded request is its head.
     """
@@ -70,6 +72,7 @@ class Session:
         "on_head",
         "on_notice",
         "on_notification",
+        "orphaned",
         "parameters",
         "requests",
         "sent",
@@ -88,6 +91,7 @@ class Session:
     held: bool
     dropping: bool
     exposed: bool
+    orphaned: bool
     sent: int
     wanted: int
     status: int
@@ -109,6 +113,7 @@ class Session:
         self.held = False
         self.dropping = False
         self.exposed = False
+        self.orphaned = False
         self.sent = 0
         self.wanted = 0
         self.status = IDLE
@@ -120,16 +125,26 @@ class Session:
         self.on_notification = None
         self.on_head = None
 
-    def submit(self, request: Request) -> None:
-        """Queue `request`; an argument that cannot be encoded raises here and nothing is sent."""
+    def submit(self, request: Request, at_once: bool = False) -> None:
+        """Queue `request`; an argument that cannot be encoded raises here and nothing is sent.
+
+        `at_once`: in front of those that wait to be written.
+        """
         if self.broken is not None:
             raise InterfaceError(
                 f"connection is closed: {self.broken}", safe_to_retry=True
             ) from self.broken
-        if self.held or self.blocker is not None or self.waiting or self.writer.pos >= HIGH_WATER:
-            self.waiting.append(request)
-        else:
+        if (
+            not self.held
+            and self.blocker is None
+            and not self.waiting
+            and self.writer.pos < HIGH_WATER
+        ):
             self.enqueue(request)
+        elif at_once:
+            self.waiting.appendleft(request)
+        else:
+            self.waiting.append(request)
 
     def enqueue(self, request: Request) -> None:
         writer = self.writer
@@ -290,6 +305,13 @@ class Session:
             self.wanted -= 1
         if head.error is not None:
             self.judge(head)
+        elif self.orphaned and self.status == IN_TRANSACTION:
+            head.fail(
+                TransactionAborted(
+                    "rolled back: it came into a transaction that another task's statement had "
+                    "begun, which was abandoned then"
+                )
+            )
         head.complete()
         if self.failure is not None and self.status != IN_FAILED_TRANSACTION:
             self.failure = None

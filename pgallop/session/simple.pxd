@@ -8,3 +8,4 @@ cdef class SimpleQuery(Request):
     cdef readonly str query
     cdef str command
     cdef str prefix
+    cdef bint begins

@@ -24,10 +24,11 @@ TABLE = compile_table(SIMPLE)
 class SimpleQuery(Request):
     """Run the statements in `query`; the result is the last one's command tag."""
 
-    __slots__ = ("command", "prefix", "query")
+    __slots__ = ("begins", "command", "prefix", "query")
 
     query: str
     prefix: str
+    begins: bool
     command: str
 
     def __init__(self, waiter: Waiter | None, query: str) -> None:
@@ -35,6 +36,7 @@ class SimpleQuery(Request):
         self.query = query
         self.command = ""
         self.prefix = ""
+        self.begins = False
         self.alone = reads_copy_data(query)
 
     def write(self, writer: Writer) -> None:
@@ -43,12 +45,16 @@ class SimpleQuery(Request):
     def carry(self, begin: str) -> None:
         """Begin in the same message: if that fails, or one of these has no syntax, none runs."""
         self.prefix = f"{begin}; "
+        self.begins = True
 
     def on_message(self, tag: int, reader: Reader) -> bool:
         if self.step(tag) == DONE:
             return True
         if tag == 67:  # CommandComplete
             self.command = backend.command_complete(reader)
+            if self.begins:
+                self.begins = False
+                self.command = ""
         elif tag == 69:  # ErrorResponse
             fields = backend.error_fields(reader)
             if self.prefix and fields.get("P", "").isdecimal():

@@ -29,6 +29,9 @@ GRACE_SECONDS = 0.05
 # How long when nobody's were, but it has only just begun to run: most end by themselves.
 BEGINNING_SECONDS = 0.005
 
+# How long a signal may be on its way whose cancel connection broke.
+EXPOSURE_SECONDS = 60.0
+
 # How long to wait for the effect of one CancelRequest before the next.
 RETRY_SECONDS = 0.2
 
@@ -46,14 +49,16 @@ class Canceller:
         self._drain_timeout = drain_timeout
         self._task: asyncio.Task[None] | None = None
         self._grace: asyncio.TimerHandle | None = None
+        self._exposure: asyncio.TimerHandle | None = None
         self._idle: list[asyncio.Future[None]] = []
         self.on_closed: Callable[[], None] | None = None
         link.session.on_head = self._on_head
 
     def _on_head(self) -> None:
         if self._link.stream.closed:
-            if self._grace is not None:
-                self._grace.cancel()
+            for timer in (self._grace, self._exposure):
+                if timer is not None:
+                    timer.cancel()
             if self._task is not None:
                 self._task.cancel()
             if self.on_closed is not None:
@@ -119,7 +124,7 @@ class Canceller:
                     # for it may be refused: try again.
                     with contextlib.suppress(OSError, InterfaceError, PostgresError, ProtocolError):
                         if not await send_cancel(self._loop, self._link):
-                            self._link.session.exposed = True
+                            self._expose()
                     await asyncio.wait([over], timeout=RETRY_SECONDS)
         except TimeoutError as error:
             self._task = None  # not to be cancelled by the end of the connection
@@ -129,6 +134,14 @@ class Canceller:
             self._link.session.release()
             self._link.stream.flush()
             self._consider(BEGINNING_SECONDS)  # what was abandoned before it was released
+
+    def _expose(self) -> None:
+        """A signal may come, or not: whatever is sent in the next time may be hit."""
+        session = self._link.session
+        session.exposed = True
+        if self._exposure is not None:
+            self._exposure.cancel()
+        self._exposure = self._loop.call_later(EXPOSURE_SECONDS, setattr, session, "exposed", False)
 
     def _abort(self, cause: Exception | None) -> None:
         loss = ConnectionAbortedError(

@@ -6,6 +6,8 @@ import asyncio
 import time
 
 import pytest
+import scripts
+from fake_server import Client, FakeServer
 from live import Connect, Monitor
 from proxy import DelayProxy
 
@@ -181,41 +183,46 @@ async def _in_a_block(conn: pgallop.Connection, query: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
-async def test_a_signal_that_hits_the_end_of_a_transaction(
-    connect: Connect, monitor: Monitor, end: str
-) -> None:
+@pytest.mark.parametrize("hits", [1, 3])
+async def test_a_signal_that_hits_the_end_of_a_transaction(end: str, hits: int) -> None:
     """The server answers with an error and leaves the transaction open: nobody is to find it."""
-    async with connect() as conn, connect() as admin:
-        pid = conn.get_server_pid()
-        await admin.execute("SELECT 1")
-        hits = 0
-        for _ in range(200):
-            stop = asyncio.Event()
+    heard: list[str] = []
 
-            async def storm(stop: asyncio.Event = stop) -> None:
-                while not stop.is_set():
-                    await admin.execute(f"SELECT pg_cancel_backend({pid})")
+    async def is_hit(client: Client) -> None:
+        await client.startup()
+        client.send(scripts.authentication(scripts.AUTHENTICATION_OK), scripts.ready_for_query("I"))
+        left = hits
+        while True:
+            tag, body = await client.message()
+            if tag == "X":
+                return
+            heard.append(body.rstrip(b"\0").decode())
+            if heard[-1] in ("COMMIT", "ROLLBACK") and left:
+                left -= 1
+                canceled = scripts.error_response("57014", "canceling statement")
+                client.send(canceled, scripts.ready_for_query("E"))
+            else:
+                status = "T" if heard[-1].startswith("BEGIN") else "I"
+                client.send(scripts.command_complete(heard[-1]), scripts.ready_for_query(status))
 
-            storming = asyncio.create_task(storm())
-            try:
-                async with conn.transaction():
-                    await conn.execute("SELECT 1")
-                    if end == "ROLLBACK":
-                        raise LookupError
-            except (pgallop.QueryCanceledError, LookupError, pgallop.TransactionAborted) as error:
-                hits += isinstance(error, pgallop.QueryCanceledError)
-            stop.set()
-            await storming
-            async with asyncio.timeout(5):
-                while True:
-                    try:
-                        assert await conn.fetchval("SELECT 7") == 7
-                        break
-                    except pgallop.QueryCanceledError:
-                        pass  # the storm's last
-            assert not conn.is_in_transaction()
-            assert monitor.state(pid) == "idle"
-        assert hits
+    async with FakeServer(is_hit) as server:
+        conn = await pgallop.connect(host=server.host, port=server.port, user="ada", ssl="disable")
+
+        async def block() -> None:
+            async with conn.transaction():
+                await conn.execute("SELECT 1")
+                if end == "ROLLBACK":
+                    raise LookupError
+
+        ending = asyncio.create_task(block())
+        await asyncio.sleep(0)
+        stranger = asyncio.create_task(conn.execute("SELECT 2"))
+        with pytest.raises(pgallop.QueryCanceledError):
+            await ending
+        await stranger
+        assert not conn.is_in_transaction()
+        await conn.close()
+    assert heard == ["BEGIN; SELECT 1", end, *["ROLLBACK"] * hits, "SELECT 2"]
 
 
 async def test_a_statement_that_outlives_its_block(connect: Connect, table: str) -> None:
