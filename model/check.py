@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-MODEL = Path(__file__).with_name("conversation.pml")
+MODEL = Path(__file__).parent
+FIRST = "conversation.pml"  # it includes the others
 FOLDER = Path(__file__).parent.parent / "build" / "model"
 
 MEMORY_MB = 2000  # per search
@@ -223,8 +224,9 @@ def search(check: Check) -> tuple[Verdict, float]:
     folder = FOLDER / check.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    shutil.copy(MODEL, folder)
-    run(["spin", *(f"-D{each}" for each in check.definitions), "-a", MODEL.name], folder)
+    for part in MODEL.glob("*.pml"):
+        shutil.copy(part, folder)
+    run(["spin", *(f"-D{each}" for each in check.definitions), "-a", FIRST], folder)
     run(["cc", *compile_flags(check.kind), "-o", "pan", "pan.c"], folder)
     begin = time.monotonic()
     cycles = ["-l"] if check.kind is Kind.ENDING else []
@@ -239,7 +241,7 @@ def print_trail(check: Check) -> None:
         print(f"{check.name}: the search found nothing")
         return
     definitions = [f"-D{each}" for each in check.definitions]
-    print(run(["spin", *definitions, "-t", "-p", "-g", MODEL.name], FOLDER / check.name))
+    print(run(["spin", *definitions, "-t", "-T", "-B", FIRST], FOLDER / check.name))
 
 
 def report(check: Check, verdict: Verdict, seconds: float) -> bool:

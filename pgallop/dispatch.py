@@ -9,6 +9,7 @@ from asyncio import get_running_loop
 from collections.abc import Callable
 from typing import Any
 
+from pgallop import repetition
 from pgallop.codecs.registry import Registry
 from pgallop.errors import (
     CollateralCancelError,
@@ -16,7 +17,6 @@ from pgallop.errors import (
     InterfaceError,
     InvalidCachedStatementError,
     InvalidSQLStatementNameError,
-    PostgresError,
 )
 from pgallop.ownership import Block, Ownership, caller
 from pgallop.rows.record import Record
@@ -26,7 +26,6 @@ from pgallop.session.request import Request
 from pgallop.session.session import IDLE, IN_FAILED_TRANSACTION, IN_TRANSACTION, Session
 from pgallop.session.simple import SimpleQuery
 from pgallop.session.statement import Statement
-from pgallop.sql import harmless
 from pgallop.statement_cache import StatementCache
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
@@ -142,11 +141,11 @@ class Dispatch:
         timeout, deadline = self.deadline(timeout)
         self.claim()
         try:
-            return await self._run(query, args, limited, timeout, deadline)
+            return await self.attempt(query, args, limited, timeout, deadline)
         finally:
             self.release()
 
-    async def _run(
+    async def attempt(
         self,
         query: str,
         args: tuple[Any, ...],
@@ -155,7 +154,10 @@ class Dispatch:
         deadline: float | None,
         tries: int = TRIES,
     ) -> tuple[list[Record], bytes]:
-        """`deadline`: when the `timeout` ends, which a statement that is run again has kept."""
+        """Run a statement, and again up to `tries` times where that is safe.
+
+        `deadline`: when the `timeout` ends, which a statement that is run again has kept.
+        """
         self.statements.pin(query)
         try:
             statements = await self.prepared([query], deadline, timeout)
@@ -190,28 +192,14 @@ class Dispatch:
             self.statements.remove(query)
             # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
             if tries and not request.bound and request.status == IDLE:
-                return await self._run(query, args, limited, timeout, deadline, tries - 1)
+                return await self.attempt(query, args, limited, timeout, deadline, tries - 1)
         elif (
             tries
             and isinstance(error, CollateralCancelError)
-            and was_alone(request)
-            and await self._is_harmless(query, timeout, deadline)
+            and await repetition.is_harmless(self, request, timeout, deadline)
         ):
-            return await self._run(query, args, limited, timeout, deadline, tries - 1)
+            return await self.attempt(query, args, limited, timeout, deadline, tries - 1)
         return None
-
-    async def _is_harmless(self, query: str, timeout: float | None, deadline: float | None) -> bool:
-        """Whether a statement that was rolled back is known to have left nothing behind."""
-        candidate = harmless.candidate(query)
-        if candidate is None or not self.ownership.is_my_turn():
-            return False  # not to be asked behind somebody's transaction, however long that takes
-        try:
-            rows, _ = await self._run(
-                harmless.PROOF, candidate.parameters(), False, timeout, deadline, 0
-            )
-        except (PostgresError, InterfaceError):
-            return False  # nothing was proven
-        return rows[0][0] is True
 
     async def prepared(
         self, queries: list[str], deadline: float | None, timeout: float | None
@@ -499,11 +487,6 @@ def first_failure(answers: "list[asyncio.Future[Statement]]") -> BaseException |
         if answer.exception() is not None:
             return answer.exception()
     return None
-
-
-def was_alone(request: Execute) -> bool:
-    """Whether the answered request was a transaction of its own, from beginning to end."""
-    return request.status_before == IDLE and request.status == IDLE and not request.prologue
 
 
 def plain_text(query: object) -> str:

@@ -36,6 +36,7 @@ ASYNCIO: list[set[str]] = [
         "ownership",
         "pipeline",
         "pipelining",
+        "repetition",
         "statement",
         "statement_cache",
         "transaction",
