@@ -233,20 +233,21 @@ inline tell_coverage(c) {
     if
     :: parsed[PREPARE_OF(c)] && request[PREPARE_OF(1 - c)].outcome == FAILED ->
         reached(PREPARED_AGAIN)
+    :: prepared == SPARE -> reached(PREPARE_RERUN)
     :: else
     fi
 }
 
 /* Several callers of one statement: the first sends its Prepare, the others wait for that. */
 proctype sharer(byte c; mtype:patience is) {
-    byte moved, prepare = NONE;
+    byte moved, prepare = NONE, own = PREPARE_OF(c);
     bool patient, again;
     choose(is);
 turn:
     if
     :: atomic { !lost && prepared != NONE -> submit(c, STATEMENT, false, prepared); goto answer }
     :: atomic { !lost && prepared == NONE && preparing == NONE ->
-        prepare = PREPARE_OF(c);
+        prepare = own;
         preparing = prepare;
         relying = 1;
         submit(prepare, PREPARE, false, NONE)
@@ -262,10 +263,17 @@ turn:
     if
     :: atomic { request[prepare].outcome != NOT_YET ->
         if
-        :: prepare == PREPARE_OF(c) && request[prepare].outcome == CANCELED ->
+        :: prepare == own && request[prepare].outcome == CANCELED &&
+           request[prepare].exposed && !spare_taken ->
+            spare_taken = true;
+            own = SPARE;
+            prepare = NONE;
+            goto turn
+        :: prepare == own && request[prepare].outcome == CANCELED &&
+           !(request[prepare].exposed && !spare_taken) ->
             canceled(prepare);
             goto done
-        :: prepare == PREPARE_OF(c) && request[prepare].outcome == FAILED -> goto done
+        :: prepare == own && request[prepare].outcome == FAILED -> goto done
         :: else -> prepare = NONE; goto turn
         fi
       }
@@ -276,7 +284,7 @@ turn:
         fi;
         if
         :: preparing == prepare &&
-           (relying == 0 || (prepare == PREPARE_OF(c) && broken(DROP_PARSE))) ->
+           (relying == 0 || (prepare == own && broken(DROP_PARSE))) ->
             preparing = NONE;
             discard(prepare)
         :: else

@@ -70,6 +70,7 @@
 #define NOT_OUR_SIGNAL 18       /* an administrator's signal hits somebody who waits */
 #define COLLATERAL_IN_BLOCK 19  /* the same for a statement of the block */
 #define COLLATERAL_END 20       /* the same for COMMIT or ROLLBACK */
+#define PREPARE_RERUN 21        /* a Prepare hit by another's cancel is run again, with success */
 #ifndef COVER
 #define COVER NOTHING
 #endif
@@ -104,6 +105,7 @@
 #define AGAIN   (CALLERS + 1)   /* ROLLBACK, where the end left the transaction open */
 #define LONELY  (CALLERS + 2)   /* the BEGIN of BEGIN_ALONE */
 #define PREPARE_OF(caller) (CALLERS + caller)
+#define SPARE   (CALLERS + 2)   /* a Prepare that is run again */
 #define REQUESTS (CALLERS + 3)
 #define NONE 15
 
@@ -143,6 +145,7 @@ mtype:begun begun = UNSENT;
 byte preparing = NONE;                   /* the Prepare on its way */
 byte prepared = NONE;                    /* the Prepare that was answered */
 byte relying;                            /* callers who wait for `preparing` */
+bool spare_taken;
 bool over[CALLERS];                      /* the caller has its answer */
 
 /* Canceller */

@@ -18,7 +18,12 @@ from enum import Enum
 from functools import partial
 from typing import NamedTuple
 
-from pgallop.errors import ConnectionBusyError, InFailedSQLTransactionError, InterfaceError
+from pgallop.errors import (
+    ConnectionBusyError,
+    InFailedSQLTransactionError,
+    InterfaceError,
+    TransactionAborted,
+)
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE
 
@@ -276,7 +281,10 @@ class Ownership:
             return  # its end is on the way
         if not request.status:
             block.state = BlockState.PENDING  # dropped before it was sent
-        elif request.error is not None and request.status == IDLE:
+        elif isinstance(request.error, TransactionAborted) or (
+            request.error is not None and request.status == IDLE
+        ):
+            # Its transaction is not there, or another one's that is about to be rolled back.
             block.state = BlockState.BROKEN
             block.cause = request.error
         else:

@@ -217,17 +217,26 @@ class Pipeline:
         self._open = False
         if kind is not None or not self._statements:
             return
+        failure = await self._run()
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # else this frame is garbage that only the collector finds
+
+    async def _run(self) -> BaseException | None:
+        """Run the statements; returns what the block has to raise, unless that is raised here."""
+        calls = [statement.call for statement in self._statements]
         try:
-            calls = [statement.call for statement in self._statements]
             await run_pipeline(self._dispatch, calls, self._timeout, self._on_submit)
         except BaseException as stop:
             failure = self._report(stop)
             if failure is None or failure is stop:
                 raise
-            raise failure from failure.__cause__
-        failure = self._report(None)
-        if failure is not None:
-            raise failure
+            # The statements keep it, and its traceback leads through here back to them.
+            stop.__traceback__ = None
+            return failure
+        return self._report(None)
 
     def _on_submit(self, request: PipelineRequest | None) -> None:
         self._request = request

@@ -1,6 +1,7 @@
 """`Transaction`: BEGIN to COMMIT or ROLLBACK, nested ones as savepoints."""
 
 import asyncio
+import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,25 @@ class Transaction:
         self._failure: BaseException | None = None
 
     def __del__(self) -> None:
-        # A block that was never started must not stay in its context's chain.
-        if self._block.state is BlockState.NEW:
+        state = self._block.state
+        if state is BlockState.NEW:
+            # A block that was never started must not stay in its context's chain.
             self._block.state = BlockState.CLOSED
+        elif state in STARTED and self._dispatch.call_soon(self._on_forgotten):
+            # Last of all, because it raises where warnings are errors.
+            warnings.warn(
+                f"the transaction begun at {self._block.began_at} was never ended: it is rolled "
+                f"back, for nobody holds it any more",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+    def _on_forgotten(self) -> None:
+        """Nobody can end it any more, and all others would wait for that."""
+        if self._block.state in UNBEGUN:
+            self._ownership.ended(self._block)
+        elif self._block.state in STARTED:
+            self._undo()
 
     def is_completed(self) -> bool:
         """Whether the transaction has ended, one way or the other."""

@@ -41,7 +41,7 @@ def test_a_file_of_another_form_is_refused(tool: ModuleType) -> None:
         tool.parse(head + "close pg_proc\n")
     with pytest.raises(ValueError, match=r"argument 2 is (shorter|longer)"):
         tool.parse(head + "insert ( 16 bool 11 )\nclose pg_proc\n")
-    with pytest.raises(ValueError, match="no such function: .*nextval"):
+    with pytest.raises(ValueError, match=r"no such function: .*nextval"):
         tool.generate([])
 
 

@@ -303,15 +303,8 @@ class Session:
         head.status = self.status
         if not head.discarded:
             self.wanted -= 1
-        if head.error is not None:
+        if head.error is not None or self.orphaned:
             self.judge(head)
-        elif self.orphaned and self.status == IN_TRANSACTION:
-            head.fail(
-                TransactionAborted(
-                    "rolled back: it came into a transaction that another task's statement had "
-                    "begun, which was abandoned then"
-                )
-            )
         head.complete()
         if self.failure is not None and self.status != IN_FAILED_TRANSACTION:
             self.failure = None
@@ -324,6 +317,11 @@ class Session:
     def judge(self, head: Request) -> None:
         """See what the error of an answered request means in the company of the others."""
         error = head.error
+        if self.orphaned and self.status != IDLE:
+            error = head.error = TransactionAborted(
+                "rolled back: it came into a transaction that another task's statement had begun, "
+                "which was abandoned then"
+            )
         if head.exposed and isinstance(error, QueryCanceledError) and not head.discarded:
             error = head.error = errors.collateral_cancel(error)
         if self.status == IN_FAILED_TRANSACTION:

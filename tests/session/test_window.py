@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conversation import Conversation, at_every_split, statement
+from conversation import Answer, Conversation, at_every_split, statement
 from scripts import (
     BIND_COMPLETE,
     INT4,
@@ -27,6 +27,7 @@ from pgallop.errors import (
     PostgresSyntaxError,
     ProtocolError,
     QueryCanceledError,
+    TransactionAborted,
 )
 from pgallop.session.session import HIGH_WATER
 
@@ -340,3 +341,32 @@ def test_lost_in_the_beginning(talk: Conversation, place: int) -> None:
     talk.session.lost(ConnectionResetError("gone"))
     assert isinstance(answer.error, ConnectionDoesNotExistError)
     assert ended == [0]
+
+
+# A transaction that nobody will end
+
+
+@pytest.mark.parametrize("status", ["T", "E"])
+@at_every_split
+def test_what_comes_into_an_orphaned_transaction(talk: Conversation, status: str) -> None:
+    """It is rolled back, whatever it was told."""
+    gone, caught, after = talk.simple("BEGIN"), talk.execute(ONE, 1), talk.execute(ONE, 2)
+    talk.abandon(gone)
+    talk.server(command_complete("BEGIN"), ready_for_query(status))
+    talk.session.orphaned = True
+    talk.server(*row(1, status))
+    assert isinstance(caught.error, TransactionAborted)
+    assert not caught.error.safe_to_retry
+    talk.server(*row(2))  # as behind the ROLLBACK
+    assert after.result[0][0]["n"] == 2
+
+
+@at_every_split
+def test_in_front_of_those_who_wait(talk: Conversation) -> None:
+    talk.execute(ONE, 1)
+    talk.session.expose()
+    waits = talk.execute(ONE, 2)
+    first = talk.simple_request("ROLLBACK")
+    first.waiter = Answer()
+    talk.session.submit(first, True)
+    assert list(talk.session.waiting) == [first, waits.request]
