@@ -348,13 +348,6 @@ class Dispatch:
         self.canceller.expect(self.control(text, on_end, at_once=at_once))
         return True
 
-    def call_soon(self, callback: Callable[[], None]) -> bool:
-        """Let the loop call it, from whatever thread; False if no statement can come any more."""
-        if self._closing or self._session.broken is not None or self._loop.is_closed():
-            return False
-        self._loop.call_soon_threadsafe(callback)
-        return True
-
     def in_transaction(self) -> bool:
         """Whether the server was in a transaction, failed or not, when it last answered.
 

@@ -13,6 +13,7 @@ that failed it would autocommit.
 import asyncio
 import inspect
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from enum import Enum
 from functools import partial
@@ -312,6 +313,13 @@ class Ownership:
             inner.state = BlockState.CLOSED
             self._wake_all(inner)
         self._wake()
+
+    def call_soon(self, callback: Callable[[], None]) -> bool:
+        """Let the loop call `callback`, from whichever thread; False if it never will again."""
+        if self._loop.is_closed():
+            return False
+        self._loop.call_soon_threadsafe(callback)
+        return True
 
     def dissolve(self) -> None:
         """The connection is closed: nobody has to wait any more to hear of it."""

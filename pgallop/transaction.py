@@ -69,7 +69,11 @@ class Transaction:
         if state is BlockState.NEW:
             # A block that was never started must not stay in its context's chain.
             self._block.state = BlockState.CLOSED
-        elif state in STARTED and self._dispatch.call_soon(self._on_forgotten):
+        elif (
+            state in STARTED
+            and not self._connection.is_closed()
+            and self._ownership.call_soon(self._on_forgotten)
+        ):
             # Last of all, because it raises where warnings are errors.
             warnings.warn(
                 f"the transaction begun at {self._block.began_at} was never ended: it is rolled "

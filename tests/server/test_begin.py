@@ -122,6 +122,17 @@ async def test_the_caret_of_a_first_script(connect: Connect) -> None:
         assert "LINE 1: SELECT 1,, 2\n                 ^" in str(caught.value)
 
 
+async def test_the_tag_is_the_statements(connect: Connect) -> None:
+    """That of BEGIN is nobody's, whether there is another one or not."""
+    async with connect() as conn:
+        for script in ("", "-- nothing", ";"):
+            async with conn.transaction():
+                assert await conn.execute(script) == ""
+                assert conn.is_in_transaction()
+        async with conn.transaction():
+            assert await conn.execute("SELECT 1; SELECT 2 WHERE false") == "SELECT 0"
+
+
 async def test_an_argument_that_does_not_fit(connect: Connect, monitor: Monitor) -> None:
     """Nothing was sent, so the block is as fresh as before."""
     async with connect() as conn:

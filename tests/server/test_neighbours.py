@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -318,6 +319,19 @@ async def test_strict_and_a_transaction_of_another(connect: Connect) -> None:
         end.set()
         await owner
         assert await conn.fetchval("SELECT 2") == 2
+
+
+async def test_strict_refuses_transaction_control_too(connect: Connect) -> None:
+    """While a statement is in progress, of one's own block or in none."""
+    async with connect(strict=True) as conn:
+        for outer in (False, True):
+            async with conn.transaction() if outer else contextlib.nullcontext():
+                await conn.execute("SELECT 1")
+                owner = asyncio.create_task(conn.execute("SELECT pg_sleep(0.1)"), name="owner")
+                await asyncio.sleep(0.02)
+                with pytest.raises(pgallop.InterfaceError, match="in progress, that of task 'own"):
+                    await conn.transaction().start()
+                assert await owner == "SELECT 1"
 
 
 async def test_strict_one_after_the_other(connect: Connect) -> None:

@@ -211,6 +211,19 @@ async def _hold(conn: pgallop.Connection, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
+async def test_the_wait_is_part_of_the_command_timeout(connect: Connect) -> None:
+    async with connect(command_timeout=0.15) as conn:
+        task = asyncio.create_task(_hold(conn, 60), name="the-holder")
+        await asyncio.sleep(0.02)
+        for call in (conn.fetch("SELECT 1"), conn.transaction().start()):
+            start = time.monotonic()
+            with pytest.raises(pgallop.InterfaceError, match=r"waited 0\.15 seconds for .*holder"):
+                await call
+            assert 0.14 <= time.monotonic() - start < 0.65
+        task.cancel()
+        await asyncio.wait([task])
+
+
 @pytest.mark.parametrize("prepared", [True, False])
 async def test_the_wait_is_part_of_the_timeout(connect: Connect, prepared: bool) -> None:
     """And says who had the connection meanwhile, whether the statement was prepared or not."""

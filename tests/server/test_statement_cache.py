@@ -51,6 +51,16 @@ async def test_the_server_keeps_no_more_than_the_cache(connect: Connect) -> None
         assert len(await prepared(conn)) <= 11
 
 
+async def test_what_could_not_be_sent_loses_no_names(connect: Connect) -> None:
+    """The statements to be forgotten travel with the next one that is prepared."""
+    async with connect(statement_cache_size=1) as conn:
+        for n in range(10):
+            await conn.fetch(f"SELECT {n}")
+            with pytest.raises(pgallop.InterfaceError, match="NUL"):
+                await conn.fetch("SELECT '\0'")
+        assert len(await prepared(conn)) <= 2
+
+
 async def test_no_cache(connect: Connect) -> None:
     async with connect(statement_cache_size=0) as conn:
         for i in range(5):

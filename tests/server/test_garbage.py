@@ -1,0 +1,179 @@
+"""What statements leave to the garbage collector, which is nothing.
+
+A cycle keeps rows, arguments and tracebacks until the collector comes, and makes it come often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from live import Connect
+
+import pgallop
+from pgallop import ownership
+
+Call = Callable[[pgallop.Connection], Awaitable[object]]
+
+ROUNDS = 20
+
+
+async def in_a_block(conn: pgallop.Connection, *calls: Call) -> None:
+    async with conn.transaction():
+        for call in calls:
+            await call(conn)
+
+
+async def suppressed_in_a_block(conn: pgallop.Connection, *calls: Call) -> None:
+    """The block goes on after each error, and ends by TransactionAborted."""
+    async with conn.transaction():
+        for call in calls:
+            with contextlib.suppress(pgallop.PostgresError):
+                await call(conn)
+
+
+async def in_a_nested_block(conn: pgallop.Connection, call: Call) -> None:
+    async with conn.transaction():
+        await conn.execute("SELECT 1")
+        await in_a_block(conn, call)
+
+
+async def in_a_pipeline(conn: pgallop.Connection, *queries: str) -> None:
+    async with conn.pipeline() as pipeline:
+        for query in queries:
+            pipeline.fetch(query)
+
+
+async def a_cancelled_task(conn: pgallop.Connection, query: str) -> None:
+    task = asyncio.create_task(conn.fetch(query))
+    await asyncio.sleep(0)
+    task.cancel()
+    await task
+
+
+def divides(conn: pgallop.Connection) -> Awaitable[object]:
+    return conn.fetch("SELECT 1 / 0")
+
+
+def selects(conn: pgallop.Connection) -> Awaitable[object]:
+    return conn.fetch("SELECT 1")
+
+
+CALLS: dict[str, Call] = {
+    "fetch": selects,
+    "fetchval with an argument": lambda conn: conn.fetchval("SELECT $1::int", 1),
+    "a script": lambda conn: conn.execute("SELECT 1; SELECT 2"),
+    "a block": lambda conn: in_a_block(conn, selects),
+    "a nested block": lambda conn: in_a_nested_block(conn, selects),
+    "a pipeline": lambda conn: in_a_pipeline(conn, "SELECT 1", "SELECT 2"),
+    "a failing fetch": divides,
+    "a failing fetchrow": lambda conn: conn.fetchrow("SELECT 1 / 0"),
+    "a failing fetchval": lambda conn: conn.fetchval("SELECT 1 / $1::int", 0),
+    "a failing execute": lambda conn: conn.execute("SELECT 1 / $1::int", 0),
+    "a failing script": lambda conn: conn.execute("SELECT 1 / 0"),
+    "no syntax": lambda conn: conn.fetch("SELEC"),
+    "a wrong argument": lambda conn: conn.fetch("SELECT $1::int", "x"),
+    "too few arguments": lambda conn: conn.fetch("SELECT $1::int"),
+    "a failing block": lambda conn: in_a_block(conn, divides),
+    "a failing nested block": lambda conn: in_a_nested_block(conn, divides),
+    "an aborted block": lambda conn: suppressed_in_a_block(conn, divides),
+    "25P02": lambda conn: suppressed_in_a_block(conn, selects, divides, selects),
+    "25P02 that leaves": lambda conn: in_a_block(
+        conn, selects, lambda conn: _failing_then(conn, selects)
+    ),
+    "a broken block": lambda conn: suppressed_in_a_block(conn, divides, selects),
+    "a failing pipeline": lambda conn: in_a_pipeline(conn, "SELECT 1", "SELECT 1 / 0"),
+    "a pipeline without syntax": lambda conn: in_a_pipeline(conn, "SELECT 1", "SELEC"),
+    "a failing pipeline in a block": lambda conn: in_a_block(
+        conn, lambda conn: in_a_pipeline(conn, "SELECT 1 / 0", "SELECT 1")
+    ),
+    "a timeout": lambda conn: conn.fetch("SELECT pg_sleep(5)", timeout=0.001),
+    "a timeout of a script": lambda conn: conn.execute("SELECT pg_sleep(5)", timeout=0.001),
+    "no time at all": lambda conn: conn.fetch("SELECT 1", timeout=0),
+    "cancelled": lambda conn: a_cancelled_task(conn, "SELECT 1"),
+    "cancelled while it runs": lambda conn: a_cancelled_task(conn, "SELECT pg_sleep(5)"),
+}
+
+
+async def _failing_then(conn: pgallop.Connection, call: Call) -> None:
+    with contextlib.suppress(pgallop.PostgresError):
+        await divides(conn)
+    await call(conn)
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Let garbage lie until it is counted."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def repeat(conn: pgallop.Connection, call: Call, times: int) -> None:
+    for _ in range(times):
+        with contextlib.suppress(
+            pgallop.PostgresError,
+            pgallop.InterfaceError,
+            TimeoutError,
+            asyncio.CancelledError,
+        ):
+            await call(conn)
+    await conn.execute("SELECT 'all before is answered'")
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_no_cycles(connect: Connect, no_collector: None, name: str) -> None:
+    async with connect() as conn:
+        await repeat(conn, CALLS[name], 2)
+        gc.collect()
+        await repeat(conn, CALLS[name], ROUNDS)
+        assert gc.collect() == 0
+
+
+def blocks_in_the_context() -> int:
+    blocks = set()
+    membership = ownership._context.get()
+    while membership is not None:
+        blocks.add(membership.block)
+        membership = membership.outer
+    return len(blocks)
+
+
+def living(kind: type) -> int:
+    gc.collect()
+    return sum(type(each) is kind for each in gc.get_objects())
+
+
+async def test_blocks_of_lost_connections(connect: Connect) -> None:
+    """A task that outlives many connections keeps none of their blocks."""
+
+    async def loses_a_connection() -> None:
+        conn = await connect()
+        with pytest.raises(pgallop.InterfaceError):
+            async with conn.transaction():
+                await conn.execute("SELECT 1")
+                conn.terminate()
+                await conn.execute("SELECT 1")
+
+    before = living(ownership.Ownership), living(ownership.Block)
+    for _ in range(5):
+        await loses_a_connection()
+    assert blocks_in_the_context() <= 1
+    # The last one is let go by the next block of this context.
+    owners, blocks = living(ownership.Ownership), living(ownership.Block)
+    assert owners - before[0] <= 1
+    assert blocks - before[1] <= 1
+
+
+async def test_blocks_that_were_never_started(connect: Connect) -> None:
+    async with connect() as conn:
+        for _ in range(20):
+            conn.transaction()
+        assert blocks_in_the_context() <= 1
+        async with conn.transaction():
+            assert blocks_in_the_context() == 1

@@ -1,0 +1,105 @@
+"""Many tasks that wait for one connection: each is woken when it is its turn, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+
+import pytest
+from live import Connect
+
+import pgallop
+from pgallop import ownership
+
+
+class Looks:
+    """How often somebody who waits has looked whether it is their turn."""
+
+    count = 0
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    looks = Looks()
+    has_turn = ownership.Ownership._has_turn
+
+    def counted(self: ownership.Ownership, block: ownership.Block | None) -> bool:
+        looks.count += 1
+        return has_turn(self, block)
+
+    monkeypatch.setattr(ownership.Ownership, "_has_turn", counted)
+    return looks
+
+
+async def blocks(conn: pgallop.Connection, count: int) -> float:
+    """Let so many tasks have a block of their own; the seconds of CPU that takes."""
+    order: list[int] = []
+
+    async def block(n: int) -> None:
+        async with conn.transaction():
+            order.append(n)
+            await asyncio.sleep(0)
+
+    start = time.process_time()
+    await asyncio.gather(*[block(n) for n in range(count)])
+    seconds = time.process_time() - start
+    assert order == list(range(count))
+    return seconds
+
+
+async def test_the_time_grows_with_their_number(connect: Connect, looks: Looks) -> None:
+    """And not with its square: 4,000 would take 16 times as long as 1,000."""
+    async with connect() as conn:
+        few = min([await blocks(conn, 1000) for _ in range(3)])
+        looks.count = 0
+        many = min([await blocks(conn, 4000) for _ in range(2)])
+        assert looks.count < 2 * 4000 * 3
+        assert many < 8 * few
+
+
+async def test_statements_behind_a_block(connect: Connect, looks: Looks) -> None:
+    """They wait together, and go on together."""
+    async with connect() as conn:
+        await conn.fetch("SELECT 1")
+        async with conn.transaction():
+            calls = [
+                asyncio.create_task(conn.fetchval("SELECT 1"), context=contextvars.Context())
+                for _ in range(500)
+            ]
+            await asyncio.sleep(0)
+        assert await asyncio.gather(*calls) == [1] * 500
+        assert looks.count < 500 * 3
+
+
+async def test_a_block_that_is_cancelled_while_it_waits(connect: Connect) -> None:
+    """The next one's turn comes all the same."""
+    async with connect() as conn:
+        ends = asyncio.Event()
+
+        async def block(number: int) -> int:
+            async with conn.transaction():
+                await ends.wait()
+                return number
+
+        tasks = [asyncio.create_task(block(n)) for n in range(6)]
+        await asyncio.sleep(0)
+        for n in (1, 2, 4):
+            tasks[n].cancel()
+        ends.set()
+        results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+        assert [r for r in results if isinstance(r, int)] == [0, 3, 5]
+
+
+async def test_one_that_gives_up_when_it_is_woken(connect: Connect) -> None:
+    """Cancelled in the very turn of the loop in which its own turn came."""
+    async with connect() as conn:
+        tx = conn.transaction()
+        await tx.start()
+        woken = asyncio.create_task(conn.transaction().start(), context=contextvars.Context())
+        behind = asyncio.create_task(conn.fetchval("SELECT 7"), context=contextvars.Context())
+        await asyncio.sleep(0)
+        await tx.commit()
+        woken.cancel()
+        assert await asyncio.wait_for(behind, 5) == 7
+        assert not conn.is_in_transaction()
