@@ -37,7 +37,8 @@ class Transaction:
 
     Made by `Connection.transaction`; use it with `async with`, or call `start`, then `commit` or
     `rollback`. While it is open, other contexts' statements on the connection wait for its end;
-    tasks started from within it take part.
+    tasks started from within it take part. One that was started and that nobody holds any more is
+    rolled back, with a ResourceWarning.
     """
 
     def __init__(
@@ -246,6 +247,7 @@ class Transaction:
         """Check that this is the innermost block; otherwise roll back all of it and complain."""
         state = self._block.state
         if state not in STARTED:
+            self._dispatch.check_usable()  # with the connection it is closed, too
             raise InterfaceError(f"cannot {verb}: the transaction is {state.value}")
         inner = self._block
         for block in reversed(self._ownership.blocks):  # none when the connection is closed

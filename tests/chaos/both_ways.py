@@ -78,6 +78,7 @@ async def large_pipeline(dsn: str, figures: Figures, count: int) -> None:
     figures.zero("misdelivered", echoes.count(False))
     figures.show("largest_buffer_kB", largest / 1024)
     figures.show("memory_MB", memory.peak() - memory.before)
+    # No limit: a full collection of garbage, all modules and the tasks, is 19.8 of 19.9 ms of it.
     figures.show("pipeline_block_ms", blocks.longest * 1000)
 
 

@@ -216,6 +216,6 @@ async def test_a_first_statement_that_times_out_and_a_commit(
 
 async def test_a_block_without_statements_on_a_closed_connection(connect: Connect) -> None:
     conn = await connect()
-    with pytest.raises(pgallop.InterfaceError, match="closed"):
+    with pytest.raises(pgallop.InterfaceError, match="connection is closed"):
         async with conn.transaction():
             conn.terminate()

@@ -11,7 +11,6 @@ from live import Connect, Monitor
 from proxy import DelayProxy
 
 import pgallop
-from pgallop import ownership
 from pgallop.cli.server import EmbeddedServer
 from pgallop.transport import cancel
 
@@ -71,11 +70,8 @@ async def test_a_preparation_in_a_transaction_is_not(connect: Connect, monitor: 
 
 
 @pytest.mark.parametrize("what", ["block", "close"])
-async def test_the_proof_is_not_waited_for(
-    connect: Connect, monitor: Monitor, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
+async def test_the_proof_is_not_waited_for(connect: Connect, what: str) -> None:
     """Whatever keeps it from being asked: the statement was sent, and its error says so."""
-    monkeypatch.setattr(ownership, "DEFAULT_PATIENCE", 0.1)
     ends = asyncio.Event()
 
     async def block() -> None:
@@ -89,7 +85,7 @@ async def test_the_proof_is_not_waited_for(
             other = asyncio.create_task(block() if what == "block" else conn.close())
             await asyncio.sleep(0)
         with pytest.raises(Error) as caught:
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 2)
         assert not caught.value.safe_to_retry
         ends.set()
         await other

@@ -211,7 +211,10 @@ async def _hold(conn: pgallop.Connection, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-async def test_the_wait_is_part_of_the_command_timeout(connect: Connect) -> None:
+async def test_the_wait_is_part_of_the_command_timeout(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "DEFAULT_PATIENCE", 1.0)
     async with connect(command_timeout=0.15) as conn:
         task = asyncio.create_task(_hold(conn, 60), name="the-holder")
         await asyncio.sleep(0.02)

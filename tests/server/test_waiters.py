@@ -54,7 +54,7 @@ async def test_the_time_grows_with_their_number(connect: Connect, looks: Looks) 
         few = min([await blocks(conn, 1000) for _ in range(3)])
         looks.count = 0
         many = min([await blocks(conn, 4000) for _ in range(2)])
-        assert looks.count < 2 * 4000 * 3
+        assert looks.count <= 2 * 4000 * 4
         assert many < 8 * few
 
 
@@ -69,7 +69,7 @@ async def test_statements_behind_a_block(connect: Connect, looks: Looks) -> None
             ]
             await asyncio.sleep(0)
         assert await asyncio.gather(*calls) == [1] * 500
-        assert looks.count < 500 * 3
+        assert looks.count <= 500 * 4
 
 
 async def test_a_block_that_is_cancelled_while_it_waits(connect: Connect) -> None:
