@@ -183,10 +183,10 @@ class Dispatch:
 
         None if it may not: then `error` is the caller's.
         """
-        if not request.finished:
-            self.abandon(request)
+        if not request.finished or isinstance(error, asyncio.CancelledError):
+            self.leave(request, error)
             return None
-        deadline = None if request.timer is None else request.timer.when()
+        deadline = request.deadline
         query, args, limited = request.statement.query, request.arguments, request.limited
         if isinstance(error, STALE_STATEMENT):
             self.statements.remove(query)
@@ -288,8 +288,8 @@ class Dispatch:
         self.arm_until(request, deadline, timeout)
         try:
             return await request.waiter  # type: ignore[no-any-return]
-        except BaseException:
-            self.abandon(request)
+        except BaseException as error:
+            self.leave(request, error)
             raise
 
     def control(
@@ -343,7 +343,7 @@ class Dispatch:
 
         `at_once`: in front of all that is not written yet, instead of behind it.
         """
-        if self._closing or self._session.broken is not None:
+        if self._session.broken is not None or (self._closing and not at_once):
             return False
         self.canceller.expect(self.control(text, on_end, at_once=at_once))
         return True
@@ -437,7 +437,7 @@ class Dispatch:
 
     def submit(self, request: Request, begins: bool = True, at_once: bool = False) -> None:
         """Give `request` to the session, with the BEGIN that is due in front of it."""
-        if self._closing:
+        if self._closing and not at_once:
             raise InterfaceError("connection is closed: close() was called", safe_to_retry=True)
         block = self.ownership.pending() if begins and self.ownership.blocks else None
         if block is not None:
@@ -449,6 +449,7 @@ class Dispatch:
 
     def arm(self, request: Request, seconds: float, timeout: float | None) -> None:
         """Let `request` expire in so many seconds, which were its caller's `timeout`."""
+        request.deadline = self._loop.time() + seconds
         request.timer = self._loop.call_later(seconds, self._expire, request, timeout)
 
     def arm_until(self, request: Request, deadline: float | None, timeout: float | None) -> None:
@@ -470,18 +471,26 @@ class Dispatch:
             request.on_end = self._on_abandoned
         return self.canceller.abandon(request)
 
+    def leave(self, request: Request, error: BaseException) -> bool:
+        """The caller has got `error` and goes; whether `request` is dropped, see `abandon`."""
+        if request.finished and isinstance(error, asyncio.CancelledError) and not request.on_end:
+            self._on_abandoned(request)  # it was cancelled in the moment in which the answer came
+        return self.abandon(request)
+
     def _on_abandoned(self, request: Request) -> None:
         """An abandoned request is over: what it has begun, nobody would end."""
         if request.status_before == IDLE and request.status in (
             IN_TRANSACTION,
             IN_FAILED_TRANSACTION,
         ):
-            self._session.orphaned = self.undo("ROLLBACK", self._on_undone, at_once=True)
+            self._session.orphaned = True
+            self.undo("ROLLBACK", self._on_undone, at_once=True)
 
     def _on_undone(self, request: Request) -> None:
-        self._session.orphaned = False
         if request.status in (IN_TRANSACTION, IN_FAILED_TRANSACTION):  # a cancellation hit it
-            self._session.orphaned = self.undo("ROLLBACK", self._on_undone, at_once=True)
+            self.undo("ROLLBACK", self._on_undone, at_once=True)
+        else:
+            self._session.orphaned = False
 
 
 def first_failure(answers: "list[asyncio.Future[Statement]]") -> BaseException | None:

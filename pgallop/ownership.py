@@ -50,16 +50,27 @@ class Block:
     """One transaction or savepoint on the way from BEGIN to its end.
 
     `beginning`: the BEGIN that its first statement carries. `cause`: why it is broken. `for_maker`:
-    it was started for the context that made it, by a task of its own.
+    it was started for the context that made it, by a task of its own. `cut_off`: it was ended with
+    the block around it, and its own end is still to come.
     """
 
-    __slots__ = ("began_at", "beginning", "cause", "for_maker", "owner", "state", "task_name")
+    __slots__ = (
+        "began_at",
+        "beginning",
+        "cause",
+        "cut_off",
+        "for_maker",
+        "owner",
+        "state",
+        "task_name",
+    )
 
     def __init__(self, owner: "Ownership") -> None:
         self.owner = owner
         self.state = BlockState.NEW
         self.beginning = ""
         self.cause: BaseException | None = None
+        self.cut_off = False
         self.for_maker = False
         self.task_name = ""
         self.began_at = ""
@@ -78,9 +89,15 @@ _context: ContextVar[Membership | None] = ContextVar("pgallop_block", default=No
 
 def enter(block: Block, started: bool) -> None:
     """Let the current context, and the tasks made from it, be in `block`."""
-    outer = _context.get()
-    while outer is not None and outer.block.state is BlockState.CLOSED:
-        outer = outer.outer
+    live: list[Membership] = []
+    membership = _context.get()
+    while membership is not None:
+        if membership.block.state is not BlockState.CLOSED or membership.block.cut_off:
+            live.append(membership)
+        membership = membership.outer
+    outer = None
+    for membership in reversed(live):
+        outer = membership._replace(outer=outer)
     _context.set(Membership(block, started, outer))
 
 
@@ -97,12 +114,14 @@ class Ownership:
     `patient`: whether others wait at all, or are refused at once.
     """
 
-    __slots__ = ("_dissolved", "_loop", "_patient", "_waiters", "blocks")
+    __slots__ = ("_cut_off", "_dissolved", "_loop", "_patient", "_waiters", "_woken", "blocks")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, patient: bool = True) -> None:
         self._loop = loop
         self._patient = patient
         self._dissolved = False
+        self._cut_off = 0  # how many blocks are
+        self._woken = 0  # how many were woken and have not gone on yet
         # By the block they were called in, None for those in none, in the order of their coming.
         self._waiters: dict[Block | None, deque[Waiter]] = {}
         self.blocks: list[Block] = []
@@ -112,20 +131,23 @@ class Ownership:
     def is_my_turn(self) -> bool:
         """Whether the current context may use the connection now."""
         if not self.blocks:
-            return True
+            return not self._cut_off or self.mine() is None
         innermost = self.blocks[-1]
         return innermost.state in READY and self.mine() is innermost
 
     def mine(self) -> Block | None:
         """The innermost open block of this connection that the current context is in.
 
-        Not one whose end is on its way: what is called by then is behind it.
+        Not one whose end is on its way: what is called by then is behind it. Raises InterfaceError
+        in a block that was ended with the one around it, until its own end.
         """
-        if not self.blocks:
+        if not self.blocks and not self._cut_off:
             return None
         membership = _context.get()
         while membership is not None:
             block = membership.block
+            if block.owner is self and membership.started and block.cut_off:
+                raise ended_before(block)
             if (
                 block.owner is self
                 and (membership.started or block.for_maker)
@@ -151,9 +173,11 @@ class Ownership:
         DEFAULT_PATIENCE. `starts`: the operation starts a block. Raises ConnectionBusyError when
         the time is over.
         """
-        if self._has_turn(block):
+        # Who starts a block does not overtake those who wait for their turn.
+        overtakes = starts and (self._woken > 0 or bool(self._waiters.get(block)))
+        if self._has_turn(block) and not overtakes:
             return
-        if not self._patient:
+        if not self._patient and not self._lacks_an_answer(block):
             raise self.busy()
         if deadline is None or timeout is None:
             timeout = DEFAULT_PATIENCE
@@ -161,9 +185,12 @@ class Ownership:
         try:
             async with asyncio.timeout_at(deadline):
                 again = False
-                while not self._has_turn(block):
+                if overtakes:
+                    self._loop.call_soon(self._wake)
+                while overtakes or not self._has_turn(block):
                     await self._wait(block, starts, again)
                     again = True
+                    overtakes = False
         except TimeoutError:
             raise self.busy(f"waited {timeout} seconds for ") from None
 
@@ -173,17 +200,19 @@ class Ownership:
         if block is None:
             return not self.blocks
         if block.state is BlockState.CLOSING or block.state is BlockState.CLOSED:
-            raise InterfaceError(
-                f"the transaction begun at {block.began_at} was ended before this statement of it "
-                f"was sent",
-                hint="await all statements of a transaction inside of its block",
-                safe_to_retry=True,
-            )
+            raise ended_before(block)
         if block.state is BlockState.BROKEN:
             raise InFailedSQLTransactionError(
                 "current transaction is aborted: it failed in its beginning"
             ) from block.cause
         return block is self.blocks[-1] and block.state is not BlockState.STARTING
+
+    def _lacks_an_answer(self, block: Block | None) -> bool:
+        """Whether what has to be waited for is the server's doing, and no other task's."""
+        if not self.blocks:
+            return True
+        innermost = self.blocks[-1]
+        return innermost.state is BlockState.CLOSING or innermost is block
 
     async def begun(self, block: Block) -> None:
         """Wait until the statement that carries the beginning of `block` is answered."""
@@ -217,13 +246,16 @@ class Ownership:
         try:
             await waiter.woken
         finally:
+            if waiter.woken.done() and not waiter.woken.cancelled():
+                self._woken -= 1
             # Whatever comes of it, be it nothing: the next one has to be looked at behind it.
             self._loop.call_soon(self._wake)
 
     def _wake(self) -> None:
         """Wake those whose turn it is, up to the first that starts a block of its own.
 
-        Waking all of them costs n times n for n tasks that wait with a block each.
+        Waking all of them costs n times n for n tasks that wait with a block each. Of those that
+        wait in a block that is pending, the first has to begin it, and the others wait for that.
         """
         innermost = self.blocks[-1] if self.blocks else None
         if innermost is not None and innermost.state not in READY:
@@ -232,14 +264,18 @@ class Ownership:
         while waiters:
             woken, starts = waiters.popleft()
             if not woken.done():
-                woken.set_result(None)
-                if starts:
+                self._wake_one(woken)
+                if starts or (innermost is not None and innermost.state is BlockState.PENDING):
                     return
+
+    def _wake_one(self, woken: "asyncio.Future[None]") -> None:
+        self._woken += 1
+        woken.set_result(None)
 
     def _wake_all(self, block: Block | None) -> None:
         for waiter in self._waiters.pop(block, ()):
             if not waiter.woken.done():
-                waiter.woken.set_result(None)
+                self._wake_one(waiter.woken)
 
     # The life of a block
 
@@ -293,6 +329,9 @@ class Ownership:
         self._changed(block)
 
     def opened(self, block: Block) -> None:
+        """The beginning of a savepoint is answered; raises InterfaceError if it has ended."""
+        if block.state is not BlockState.STARTING:
+            raise ended_before(block)
         block.state = BlockState.OPEN
         self._changed(block)
 
@@ -307,12 +346,31 @@ class Ownership:
         if block not in self.blocks:
             return
         depth = self.blocks.index(block)
+        self._cut_off_inside(depth)
         ended = self.blocks[depth:]
         del self.blocks[depth:]
         for inner in ended:
             inner.state = BlockState.CLOSED
             self._wake_all(inner)
         self._wake()
+
+    def closing(self, block: Block) -> None:
+        """The end of `block` is on its way, and with it that of those inside."""
+        block.state = BlockState.CLOSING
+        self._cut_off_inside(self.blocks.index(block))
+
+    def _cut_off_inside(self, depth: int) -> None:
+        for inner in self.blocks[depth + 1 :]:
+            if inner.state is not BlockState.CLOSING:  # its own end is on its way
+                inner.state = BlockState.CLOSING
+                inner.cut_off = True
+                self._cut_off += 1
+
+    def let_go(self, block: Block) -> None:
+        """The own end of a block has come that was ended with the one around it."""
+        if block.cut_off:
+            block.cut_off = False
+            self._cut_off -= 1
 
     def call_soon(self, callback: Callable[[], None]) -> bool:
         """Let the loop call `callback`, from whichever thread; False if it never will again."""
@@ -329,6 +387,15 @@ class Ownership:
         self.blocks.clear()
         for block_or_none in list(self._waiters):
             self._wake_all(block_or_none)
+
+
+def ended_before(block: Block) -> InterfaceError:
+    """The error for a statement of a transaction that has ended, or is being ended."""
+    return InterfaceError(
+        f"the transaction begun at {block.began_at} was ended before this statement of it was sent",
+        hint="await all statements of a transaction inside of its block",
+        safe_to_retry=True,
+    )
 
 
 def caller() -> str:

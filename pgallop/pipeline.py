@@ -251,9 +251,10 @@ class Pipeline:
         request = self._request
         if request is None or self._was_kept_back(request, stop):
             return self._report_nothing_sent(stop)
-        failed = request.refusal is not None
+        orphaned = isinstance(request.failure, TransactionAborted)
+        failed = request.refusal is not None or orphaned
         cause = stop if request.failure is None else request.failure
-        outcomes, partial = self._verdict(request, failed)
+        outcomes, partial = self._verdict(request, failed, orphaned)
         answers = request.answers()
         for i, statement in enumerate(self._statements):
             answer, error = None, None
@@ -274,9 +275,14 @@ class Pipeline:
             return True
         return isinstance(stop, ConnectionDoesNotExistError) and stop.safe_to_retry
 
-    def _verdict(self, request: PipelineRequest, failed: bool) -> Verdict:
+    def _verdict(self, request: PipelineRequest, failed: bool, orphaned: bool) -> Verdict:
         if not request.begun:
             return Verdict([Outcome.NOT_RUN] * len(self._statements), partial=False)
+        if orphaned:
+            # It came into a transaction that was rolled back for nobody would have ended it.
+            ran = [Outcome.ROLLED_BACK] * request.answered
+            rest = [Outcome.NOT_RUN] * (len(self._statements) - request.answered)
+            return Verdict(ran + rest, partial=False)
         return judge(
             [statement.query for statement in self._statements],
             [command for _, command, _ in request.answers()],

@@ -48,7 +48,7 @@ async def _was_stale(
     try:
         await request.waiter
     except BaseException as error:
-        if dispatch.abandon(request):
+        if dispatch.leave(request, error):
             on_submit(None)
         if not _forget_stale(dispatch, request, error) or not again:
             raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError, PostgresError, TransactionAborted
-from pgallop.ownership import BlockState
+from pgallop.ownership import Block, BlockState
 from pgallop.session.request import Request
 from pgallop.session.session import IN_FAILED_TRANSACTION, IN_TRANSACTION
 
@@ -63,6 +63,7 @@ class Transaction:
         self._dispatch = dispatch
         self._savepoint: str | None = None
         self._managed = False
+        self._leaving = False  # by an error, which is the one to see
         self._failure: BaseException | None = None
 
     def __del__(self) -> None:
@@ -70,6 +71,8 @@ class Transaction:
         if state is BlockState.NEW:
             # A block that was never started must not stay in its context's chain.
             self._block.state = BlockState.CLOSED
+        elif state is BlockState.CLOSED:
+            self._ownership.let_go(self._block)
         elif (
             state in STARTED
             and not self._connection.is_closed()
@@ -157,11 +160,18 @@ class Transaction:
                 # end what it begins.
                 self._undo()
             raise
-        self._ownership.opened(self._block)
+        try:
+            self._ownership.opened(self._block)
+        except InterfaceError:
+            self._ownership.let_go(self._block)
+            raise
 
     def _undo(self) -> None:
         """Send the rollback right behind a beginning; others wait for its answer."""
-        self._block.state = BlockState.CLOSING
+        if self._block not in self._ownership.blocks:
+            self._ownership.let_go(self._block)  # ended with the one around it
+            return
+        self._ownership.closing(self._block)
         if not self._dispatch.undo(self._rollback_text(), self._on_end):
             self._ownership.ended(self._block)
 
@@ -195,6 +205,10 @@ class Transaction:
         if kind is None:
             await self._commit()
             return
+        if self._block.cut_off:
+            self._ownership.let_go(self._block)  # the body's error is the one to see
+            return
+        self._leaving = True
         try:
             # Who was cancelled or is out of time has waited enough: a frozen server is silent.
             hurry = isinstance(error, (asyncio.CancelledError, TimeoutError))
@@ -209,7 +223,11 @@ class Transaction:
             raise InterfaceError(f"cannot {verb} within an `async with` block, whose end does that")
 
     async def _commit(self) -> None:
-        await self._check_innermost("commit")
+        self._check_started("commit")
+        inner = self._inner()
+        if inner is not None:
+            await self._dispatch.answer(self._end(self._rollback_text()))
+            raise misnested("commit", inner)
         if self._block.state is BlockState.STARTING:
             # Behind a BEGIN that fails, COMMIT would succeed.
             try:
@@ -230,44 +248,42 @@ class Transaction:
             raise aborted() from self._failure
 
     async def _rollback(self, patience: float | None = None) -> None:
-        await self._check_innermost("roll back")
+        self._check_started("roll back")
+        inner = self._inner()
         if self._block.state in UNBEGUN:
             self._ownership.ended(self._block)
         elif patience is None:
             await self._dispatch.answer(self._end(self._rollback_text()))
         else:
             await self._dispatch.answered_within(self._end(self._rollback_text()), patience)
+        if inner is not None and not self._leaving:
+            raise misnested("roll back", inner)
 
     def _rollback_text(self) -> str:
         if self._savepoint is None:
             return "ROLLBACK"
         return f"ROLLBACK TO SAVEPOINT {self._savepoint}; RELEASE SAVEPOINT {self._savepoint}"
 
-    async def _check_innermost(self, verb: str) -> None:
-        """Check that this is the innermost block; otherwise roll back all of it and complain."""
+    def _check_started(self, verb: str) -> None:
         state = self._block.state
         if state not in STARTED:
+            self._ownership.let_go(self._block)
             self._dispatch.check_usable()  # with the connection it is closed, too
             raise InterfaceError(f"cannot {verb}: the transaction is {state.value}")
-        inner = self._block
+
+    def _inner(self) -> Block | None:
+        """The block that was begun inside this one and is still open, if there is one."""
         for block in reversed(self._ownership.blocks):  # none when the connection is closed
             # The end of one that was cancelled is on its way, and so before this one's.
             if block.state is not BlockState.CLOSING:
-                inner = block
-                break
-        if inner is self._block:
-            return
-        await self._dispatch.answer(self._end(self._rollback_text()))
-        raise InterfaceError(
-            f"cannot {verb}: the transaction begun inside it at {inner.began_at} was still open, "
-            f"so both were rolled back",
-            hint="end transactions in the reverse order of their beginning",
-        )
+                return None if block is self._block else block
+        return None
 
     def _end(self, text: str) -> "asyncio.Future[str]":
         """Submit what ends the block; others go on when it is answered, whoever waits for it."""
         answer = self._dispatch.control(text, self._on_end)
-        self._block.state = BlockState.CLOSING
+        if self._block in self._ownership.blocks:  # not if the connection was lost in sending it
+            self._ownership.closing(self._block)
         return answer
 
     def _on_end(self, request: Request) -> None:
@@ -280,6 +296,14 @@ class Transaction:
         )
         if not (is_open and self._dispatch.undo("ROLLBACK", self._on_end, at_once=True)):
             self._ownership.ended(self._block)
+
+
+def misnested(verb: str, inner: Block) -> InterfaceError:
+    return InterfaceError(
+        f"cannot {verb}: the transaction begun inside it at {inner.began_at} was still open, "
+        f"so both were rolled back",
+        hint="end transactions in the reverse order of their beginning",
+    )
 
 
 def aborted() -> TransactionAborted:

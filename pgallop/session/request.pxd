@@ -7,6 +7,7 @@ from pgallop.wire.writer cimport Writer
 cdef class Request:
     cdef public object waiter
     cdef public object timer
+    cdef public object deadline
     cdef public object error
     cdef public object on_end
     cdef public bint discarded

@@ -23,9 +23,10 @@ class Waiter(Protocol):
 class Request:
     """One operation: what it writes, which replies it takes, what it makes of them.
 
-    `waiter` learns the result. A request whose caller has gone is `discarded`: its replies are
-    still read, to the ReadyForQuery that ends them, and reported to nobody. An `alone` request has
-    nothing written behind it until it is answered (COPY, where the server would read it as data).
+    `waiter` learns the result; `timer` gives it up at its `deadline` on the loop's clock. A request
+    whose caller has gone is `discarded`: its replies are still read, to the ReadyForQuery that ends
+    them, and reported to nobody. An `alone` request has nothing written behind it until it is
+    answered (COPY, where the server would read it as data).
     What `on_message` leaves in `reply` is sent at once. `status_before` and `status` are the
     transaction statuses it began and ended in.
 
@@ -39,6 +40,7 @@ class Request:
     __slots__ = (
         "alone",
         "begin_replies",
+        "deadline",
         "discarded",
         "error",
         "exposed",
@@ -57,6 +59,7 @@ class Request:
 
     waiter: Any  # a Waiter, or None
     timer: Any
+    deadline: float | None
     error: BaseException | None
     on_end: Callable[["Request"], None] | None
     discarded: bool
@@ -74,6 +77,7 @@ class Request:
         self.table = table
         self.waiter = waiter
         self.timer = None
+        self.deadline = None
         self.error = None
         self.on_end = None
         self.discarded = False
