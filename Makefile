@@ -61,7 +61,10 @@ chaos: build ## the long run of the robustness suite, on PostgreSQL 18 and 13; f
 	@failed=0; for postgres in 18 13; do \
 	    PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m tests.chaos \
 	        --postgres $$postgres $(ARGS) || failed=1; \
-	done; exit $$failed
+	done; \
+	PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m tests.chaos \
+	    --line 1 --loop uvloop --scale 0.2 $(ARGS) || failed=1; \
+	exit $$failed
 
 build: $(DEV_INSTALLED) ## the two trees that the tests run on: build/compiled and build/pure
 	@echo '==> Building $(COMPILED) and $(PURE)'

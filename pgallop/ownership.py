@@ -114,7 +114,16 @@ class Ownership:
     `patient`: whether others wait at all, or are refused at once.
     """
 
-    __slots__ = ("_cut_off", "_dissolved", "_loop", "_patient", "_waiters", "_woken", "blocks")
+    __slots__ = (
+        "_cut_off",
+        "_dissolved",
+        "_loop",
+        "_patient",
+        "_starters",
+        "_waiters",
+        "_woken",
+        "blocks",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, patient: bool = True) -> None:
         self._loop = loop
@@ -122,6 +131,7 @@ class Ownership:
         self._dissolved = False
         self._cut_off = 0  # how many blocks are
         self._woken = 0  # how many were woken and have not gone on yet
+        self._starters = 0  # and how many of them start a block
         # By the block they were called in, None for those in none, in the order of their coming.
         self._waiters: dict[Block | None, deque[Waiter]] = {}
         self.blocks: list[Block] = []
@@ -248,6 +258,7 @@ class Ownership:
         finally:
             if waiter.woken.done() and not waiter.woken.cancelled():
                 self._woken -= 1
+                self._starters -= starts
             # Whatever comes of it, be it nothing: the next one has to be looked at behind it.
             self._loop.call_soon(self._wake)
 
@@ -258,24 +269,26 @@ class Ownership:
         wait in a block that is pending, the first has to begin it, and the others wait for that.
         """
         innermost = self.blocks[-1] if self.blocks else None
-        if innermost is not None and innermost.state not in READY:
+        if self._starters or (innermost is not None and innermost.state not in READY):
             return
         waiters = self._waiters.get(innermost)
         while waiters:
-            woken, starts = waiters.popleft()
-            if not woken.done():
-                self._wake_one(woken)
-                if starts or (innermost is not None and innermost.state is BlockState.PENDING):
+            waiter = waiters.popleft()
+            if not waiter.woken.done():
+                self._wake_one(waiter)
+                begins = innermost is not None and innermost.state is BlockState.PENDING
+                if waiter.starts or begins:
                     return
 
-    def _wake_one(self, woken: "asyncio.Future[None]") -> None:
+    def _wake_one(self, waiter: Waiter) -> None:
         self._woken += 1
-        woken.set_result(None)
+        self._starters += waiter.starts
+        waiter.woken.set_result(None)
 
     def _wake_all(self, block: Block | None) -> None:
         for waiter in self._waiters.pop(block, ()):
             if not waiter.woken.done():
-                self._wake_one(waiter.woken)
+                self._wake_one(waiter)
 
     # The life of a block
 
