@@ -66,6 +66,7 @@ async def test_a_nested_block_that_begins_while_the_outer_one_ends(
 ) -> None:
     async with connect() as conn:
         await conn.execute("SELECT 1")
+        tasks: list[asyncio.Task[None]] = []
 
         async def child() -> None:
             async with conn.transaction():
@@ -76,7 +77,7 @@ async def test_a_nested_block_that_begins_while_the_outer_one_ends(
         ):
             async with conn.transaction():
                 await conn.execute("SELECT 1")
-                task = asyncio.create_task(child())
+                tasks.append(asyncio.create_task(child()))
                 await asyncio.sleep(0)  # its SAVEPOINT is on the way
         with pytest.raises(pgallop.InterfaceError, match="was ended before"):
             await tasks[0]
