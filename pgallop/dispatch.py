@@ -207,8 +207,10 @@ class Dispatch:
         """The statements of `queries`, when they are prepared and it is this context's turn."""
         block = self.ownership.mine()
         tries = TRIES
+        # One bound for all the waiting for others, however often it is taken up.
+        patience, until = self.ownership.patience(timeout, deadline)
         while True:
-            await self.ownership.my_turn(block, deadline, timeout)
+            await self.ownership.my_turn(block, until, patience)
             self.check_unlost()
             found = [self.statements.get(query) for query in queries]
             statements = {each.query: each for each in found if each is not None}

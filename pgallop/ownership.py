@@ -189,9 +189,7 @@ class Ownership:
             return
         if not self._patient and not self._lacks_an_answer(block):
             raise self.busy()
-        if deadline is None or timeout is None:
-            timeout = DEFAULT_PATIENCE
-            deadline = self._loop.time() + timeout
+        timeout, deadline = self.patience(timeout, deadline)
         try:
             async with asyncio.timeout_at(deadline):
                 again = False
@@ -216,6 +214,12 @@ class Ownership:
                 "current transaction is aborted: it failed in its beginning"
             ) from block.cause
         return block is self.blocks[-1] and block.state is not BlockState.STARTING
+
+    def patience(self, timeout: float | None, deadline: float | None) -> tuple[float, float]:
+        """How many seconds who has this timeout waits for others, and until when."""
+        if timeout is None or deadline is None:
+            return DEFAULT_PATIENCE, self._loop.time() + DEFAULT_PATIENCE
+        return timeout, deadline
 
     def _lacks_an_answer(self, block: Block | None) -> bool:
         """Whether what has to be waited for is the server's doing, and no other task's."""

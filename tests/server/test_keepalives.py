@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -33,8 +34,23 @@ def settings(sock: socket.socket) -> Settings:
     )
 
 
+OLDER: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def older(server: EmbeddedServer) -> None:
+    """Remember the sockets that other tests have left open on purpose."""
+    OLDER.clear()
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            OLDER.add(os.readlink(f"/proc/self/fd/{fd}"))
+
+
 def sockets_to(peer: object) -> list[socket.socket]:
-    """Copies of this process's sockets that are connected to `peer`: a port, or a Unix address."""
+    """Copies of this process's sockets that are connected to `peer`: a port, or a Unix address.
+
+    Without those that were there before the test: the monitor has one, too.
+    """
     found = []
     seen: set[str] = set()  # by inode: a copy can take a number that is still to come
     for fd in os.listdir("/proc/self/fd"):
@@ -42,7 +58,7 @@ def sockets_to(peer: object) -> list[socket.socket]:
             target = os.readlink(f"/proc/self/fd/{fd}")
         except FileNotFoundError:  # that of the listing itself
             continue
-        if not target.startswith("socket:") or target in seen:
+        if not target.startswith("socket:") or target in seen | OLDER:
             continue
         seen.add(target)
         sock = socket.socket(fileno=os.dup(int(fd)))
