@@ -20,7 +20,7 @@ cdef class Stream:
     cpdef object flush(self)
     cpdef object received(self, bytes data)
     @cython.locals(now=double)
-    cdef object walk(self)
+    cdef object walk(self, bytes data)
     cpdef bint blocked(self)
     cpdef object transmit(self, bytes data)
 

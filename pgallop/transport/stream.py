@@ -118,14 +118,18 @@ class Stream:
                 return
             if answer:
                 self.transmit(answer)
-        self.session.receive(data)
-        self.walk()
+        self.walk(data)
 
-    def walk(self) -> None:
-        """Let the session walk what was received, as far as it gets in one turn of the loop."""
+    def walk(self, data: bytes) -> None:
+        """Let the session walk what was received, as far as it gets in one turn of the loop.
+
+        `data`: what came just now, nothing if only an earlier turn has left something.
+        """
         if self.closed:
             return
         try:
+            if data:
+                self.session.receive(data)
             while self.session.pump(MESSAGES_PER_LOOK):
                 now = self.loop.time()
                 if self.turn_ends == 0:
@@ -151,7 +155,7 @@ class Stream:
         """Walk what an earlier turn has left, and then read on."""
         self.busy = False
         self.turn_ends = 0.0
-        self.walk()
+        self.walk(b"")
         if not self.busy and not self.closed:
             self.read_on()
 

@@ -342,6 +342,30 @@ async def test_lies_in_the_middle_of_a_query() -> None:
         assert conn.is_closed()
 
 
+@pytest.mark.parametrize("size", [0, 3, -1, 2**31 - 1])
+async def test_lies_about_a_size_in_two_receptions(size: int) -> None:
+    """The header is put together from both; that it is a lie ends the connection all the same."""
+    header = b"1" + size.to_bytes(4, signed=True)
+
+    async def lies(client: Client) -> None:
+        await start(client)
+        await client.until("S")
+        client.send(header[:3])
+        await asyncio.sleep(0.05)
+        client.send(header[3:])
+        await client.the_end()
+
+    async with FakeServer(lies) as server:
+        conn = await call(server)
+        results = await asyncio.wait_for(
+            asyncio.gather(conn.fetch("SELECT 1"), conn.fetch("SELECT 2"), return_exceptions=True),
+            5,
+        )
+        assert isinstance(results[0], pgallop.ProtocolError)
+        assert isinstance(results[1], pgallop.ConnectionDoesNotExistError)
+        assert conn.is_closed()
+
+
 async def test_terminated_by_the_administrator(connect: Connect) -> None:
     async with connect() as conn, connect() as admin:
         sleeping = asyncio.create_task(conn.execute("SELECT pg_sleep(60)"))
