@@ -23,7 +23,7 @@ from pgallop.rows.record import Record
 from pgallop.session.execute import Execute
 from pgallop.session.prepare import Prepare
 from pgallop.session.request import Request
-from pgallop.session.session import IDLE, IN_FAILED_TRANSACTION, IN_TRANSACTION, Session
+from pgallop.session.session import IDLE, Session, is_open
 from pgallop.session.simple import SimpleQuery
 from pgallop.session.statement import Statement
 from pgallop.statement_cache import StatementCache
@@ -481,15 +481,12 @@ class Dispatch:
 
     def _on_abandoned(self, request: Request) -> None:
         """An abandoned request is over: what it has begun, nobody would end."""
-        if request.status_before == IDLE and request.status in (
-            IN_TRANSACTION,
-            IN_FAILED_TRANSACTION,
-        ):
+        if request.status_before == IDLE and is_open(request.status):
             self._session.orphaned = True
             self.undo("ROLLBACK", self._on_undone, at_once=True)
 
     def _on_undone(self, request: Request) -> None:
-        if request.status in (IN_TRANSACTION, IN_FAILED_TRANSACTION):  # a cancellation hit it
+        if is_open(request.status):  # a cancellation hit it
             self.undo("ROLLBACK", self._on_undone, at_once=True)
         else:
             self._session.orphaned = False

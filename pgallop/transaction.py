@@ -9,7 +9,7 @@ from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError, PostgresError, TransactionAborted
 from pgallop.ownership import Block, BlockState
 from pgallop.session.request import Request
-from pgallop.session.session import IN_FAILED_TRANSACTION, IN_TRANSACTION
+from pgallop.session.session import is_open
 
 if TYPE_CHECKING:
     from pgallop.connection import Connection
@@ -290,11 +290,8 @@ class Transaction:
         self._failure = self._dispatch.failure()
         # Answered is not ended: a cancellation can hit COMMIT and ROLLBACK before they do anything,
         # and leaves a failed transaction open, which nobody else is to find.
-        is_open = self._savepoint is None and request.status in (
-            IN_TRANSACTION,
-            IN_FAILED_TRANSACTION,
-        )
-        if not (is_open and self._dispatch.undo("ROLLBACK", self._on_end, at_once=True)):
+        left_open = self._savepoint is None and is_open(request.status)
+        if not (left_open and self._dispatch.undo("ROLLBACK", self._on_end, at_once=True)):
             self._ownership.ended(self._block)
 
 

@@ -397,6 +397,14 @@ class Session:
         self.broken = error
 
 
+def is_open(status: int) -> bool:
+    """Whether a request that ended in this status left a transaction open, failed or not.
+
+    0, of one that was never answered, is no status.
+    """
+    return status in (IN_TRANSACTION, IN_FAILED_TRANSACTION)
+
+
 def is_fatal(error: BaseException) -> bool:
     """Whether this is the error with which the server ends the connection."""
     if not isinstance(error, PostgresError):
