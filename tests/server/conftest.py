@@ -1,44 +1,23 @@
 """What the tests on a real server share.
 
-Each `async def` test here runs on every event loop of `event_loops`, and may leave nothing behind:
-no task, socket or complaint in this process, no session on the server.
+The tests may leave nothing behind, no session on the server either.
 """
 
 from __future__ import annotations
 
 import functools
 import gc
-import inspect
 import time
 from collections.abc import Iterator
-from typing import cast
 
 import psycopg
 import pytest
-from event_loops import LOOPS, LoopFactory, run_watched
 from live import Connect, Monitor
 
 import pgallop
 from pgallop.cli.server import EmbeddedServer
 
 SESSION_END_SECONDS = 3.0
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if inspect.iscoroutinefunction(metafunc.function):
-        metafunc.fixturenames.append("loop_factory")
-        metafunc.parametrize("loop_factory", LOOPS.values(), ids=LOOPS)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    parameters = inspect.signature(pyfuncitem.obj).parameters
-    arguments = {name: pyfuncitem.funcargs[name] for name in parameters}
-    factory = cast(LoopFactory, pyfuncitem.callspec.params["loop_factory"])
-    run_watched(factory, pyfuncitem.obj(**arguments))
-    return True
 
 
 @pytest.fixture(scope="session", autouse=True)
