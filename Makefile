@@ -17,12 +17,13 @@ PURE := build/pure
 VENV_MADE := $(VENV)/.made-$(VERSION)
 DEV_INSTALLED := $(VENV)/.installed-dev
 DEMO_INSTALLED := $(VENV)/.installed-demo
+FUZZ_INSTALLED := $(VENV)/.installed-fuzz
 # With the folders: nothing else tells of a deleted module.
 SOURCES := setup.py pyproject.toml $(shell find pgallop -name '*.py' -o -name '*.pxd' -o -name '*.h' -o -type d)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled test-interpreted lint types model bench chaos build clean
+.PHONY: help demo test test-compiled test-interpreted lint types model bench chaos fuzz hostile build clean
 
 help: ## list the targets
 	@echo 'Usage: make TARGET'
@@ -66,6 +67,18 @@ chaos: build ## the long run of the robustness suite, on PostgreSQL 18 and 13; f
 	    --line 1 --loop uvloop --scale 0.2 $(ARGS) || failed=1; \
 	exit $$failed
 
+# atheris has no wheel everywhere; without it both modes get the same mutator.
+fuzz: build $(FUZZ_INSTALLED) ## ten minutes of mutated bytes, in both modes; for it: ARGS='--seconds 60'
+	@PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m tests.fuzz \
+	    --pure '$(CURDIR)/$(PURE)' $(ARGS)
+
+hostile: build ## servers that lie, compiled and interpreted, on each event loop; for it: ARGS='--probe copy'
+	@failed=0; for tree in $(COMPILED) $(PURE); do for loop in asyncio uvloop no-readers; do \
+	    PYTHONPATH="$(CURDIR)/$$tree:$(CURDIR)" $(BIN)/python -P -m tests.hostile \
+	        --loop $$loop $(ARGS) || failed=1; \
+	done; done; \
+	exit $$failed
+
 build: $(DEV_INSTALLED) ## the two trees that the tests run on: build/compiled and build/pure
 	@echo '==> Building $(COMPILED) and $(PURE)'
 	@PGALLOP_REQUIRE_COMPILED=1 $(BIN)/python setup.py -q build --build-lib $(COMPILED)
@@ -85,6 +98,12 @@ $(VENV_MADE):
 $(DEV_INSTALLED): requirements-dev.txt $(VENV_MADE)
 	@echo '==> Installing requirements-dev.txt'
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(FUZZ_INSTALLED): $(VENV_MADE)
+	@echo '==> Installing atheris'
+	@$(BIN)/pip install -q --disable-pip-version-check --only-binary :all: 'atheris>=3' \
+	    || echo 'There is no wheel of it for this machine: going on without.'
 	@touch $@
 
 $(DEMO_INSTALLED): $(SOURCES) $(VENV_MADE)

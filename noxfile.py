@@ -53,6 +53,34 @@ def model(session: nox.Session) -> None:
     session.run("python", "model/check.py", *session.posargs)
 
 
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Ten minutes of mutated bytes, in both modes; `nox -s fuzz -- --seconds 60` is shorter."""
+    session.install("-r", REQUIREMENTS)
+    # Where it has no wheel, the interpreted modules are fuzzed without it.
+    session.run(
+        *("python", "-m", "pip", "install", "--only-binary", ":all:", "atheris>=3"),
+        success_codes=[0, 1],
+    )
+    trees = {}
+    for variable in ("PGALLOP_REQUIRE_COMPILED", "PGALLOP_PURE"):
+        tree = trees[variable] = Path("build", f"nox-fuzz-{variable.lower()}").absolute()
+        session.run(
+            "python", "setup.py", "-q", "build", "--build-lib", str(tree), env={variable: "1"}
+        )
+    path = os.pathsep.join([str(trees["PGALLOP_REQUIRE_COMPILED"]), str(Path.cwd())])
+    pure = ("--pure", str(trees["PGALLOP_PURE"]))
+    command = ("python", "-P", "-m", "tests.fuzz", *pure, *session.posargs)
+    session.run(*command, env={"PYTHONPATH": path})
+
+
+@nox.session
+def asan(session: nox.Session) -> None:
+    """The suite on modules built with gcc's AddressSanitizer and UndefinedBehaviorSanitizer."""
+    session.install("-r", REQUIREMENTS)
+    session.run("python", "tools/sanitize.py", *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 @nox.parametrize("kind", ["compiled", "pure"])
 def package(session: nox.Session, kind: str) -> None:

@@ -28,7 +28,7 @@ def excerpt(sql: str, position: str) -> list[str]:
         LINE 1: SELECT * FRM t
                          ^
     """
-    offset = _offset(position)
+    offset = offset_of(position)
     if not 0 <= offset <= len(sql):
         return []
     if not sql[offset:].strip():
@@ -51,7 +51,7 @@ def excerpt(sql: str, position: str) -> list[str]:
     return [(label + left + right).rstrip(), " " * (len(label) + _columns(left)) + "^"]
 
 
-def _offset(position: str) -> int:
+def offset_of(position: str) -> int:
     """The index that a position names, or -1 if it is no decimal number from 1."""
     if not (position.isascii() and position.isdigit() and len(position) <= _POSITION_DIGITS):
         return -1

@@ -10,6 +10,7 @@ from typing import Any
 from pgallop.config.options import NOT_GIVEN, NotGiven, resolve
 from pgallop.connection import Connection
 from pgallop.errors import InterfaceError
+from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
 from pgallop.transport.connect import open_link
 
 
@@ -27,8 +28,8 @@ def connect(
     ssl: Any = None,
     statement_cache_size: int = 100,
     drain_timeout: float = 5.0,
-    max_message_size: int = 1 << 30,
-    scram_max_iterations: int = 100_000,
+    max_message_size: int = MAX_MESSAGE_SIZE,
+    scram_max_iterations: int = MAX_SCRAM_ITERATIONS,
     allow_cleartext_password: bool = False,
     strict: bool = False,
     keepalives: bool | int | None = None,

@@ -5,7 +5,6 @@ together and are answered in order.
 """
 
 import asyncio
-import functools
 import warnings
 import weakref
 from collections.abc import Callable
@@ -14,8 +13,10 @@ from typing import Any
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.config.options import ConnectOptions
 from pgallop.dispatch import Dispatch
-from pgallop.errors import InterfaceError
-from pgallop.listeners import TerminationListeners, call_weakly
+from pgallop.errors import InterfaceError, PostgresMessage
+from pgallop.inbox import Inbox
+from pgallop.listen import Channels
+from pgallop.listeners import LogListeners, TerminationListeners, weakly
 from pgallop.pipeline import Pipeline
 from pgallop.rows.record import Record
 from pgallop.transaction import Transaction
@@ -55,7 +56,10 @@ class Connection:
         self._closing = False
         self._server_version: ServerVersion | None = None
         # Weakly: the event loop holds the stream, which must not hold a forgotten connection.
-        link.stream.on_lost = functools.partial(call_weakly, weakref.WeakMethod(self._on_lost))
+        link.stream.on_lost = weakly(self._on_lost)
+        inbox = Inbox(loop, link.stream, weakref.ref(self))
+        self._log_listeners = LogListeners(link.session, inbox)
+        self._channels = Channels(loop, link.session, self._dispatch, inbox)
 
     # Statements
 
@@ -222,6 +226,75 @@ class Connection:
         """
         return Pipeline(self, self._dispatch, timeout)
 
+    # Listeners
+
+    async def add_listener(
+        self, channel: str, callback: "Callable[[Connection, int, str, str], object]"
+    ) -> None:
+        """Have `callback` called with each notification that is sent to a channel.
+
+        It is called by the event loop, in the order in which the server sends, and gets what comes
+        in the same moment as the answer to LISTEN. Called within a transaction it is added at once
+        and hears nothing before the commit; after a rollback LISTEN is sent again. When it is slow
+        the server has to wait, and with it the answers to statements; nothing is lost.
+
+        Args:
+            channel: its name as it is, case included: `NOTIFY Jobs` sends to "jobs". 1 to 63 bytes
+                in UTF-8.
+            callback: a function or coroutine function of four arguments: this connection, the
+                process id of the sender, the channel, the payload. What it raises goes to the
+                loop's exception handler. Added twice it is called once.
+
+        Raises:
+            InterfaceError: the connection is closed, `callback` cannot be called, or `channel` is
+                no name that the server would take as it is.
+            PostgresError: the server refused (a standby does), and nothing was added.
+            TimeoutError: no answer within `command_timeout`; nothing was added.
+
+        Example:
+            >>> await conn.add_listener("jobs", lambda conn, pid, channel, payload: print(payload))
+
+        Source: PostgreSQL documentation, LISTEN and NOTIFY.
+        """
+        await self._channels.add(channel, callback)
+
+    async def remove_listener(
+        self, channel: str, callback: "Callable[[Connection, int, str, str], object]"
+    ) -> None:
+        """Forget a callback of `add_listener`; one that is not known is ignored.
+
+        It is not called any more from then on; the last one of a channel takes its LISTEN along.
+        On a closed connection this does nothing. Errors of the server as for `add_listener`.
+        """
+        if not self.is_closed():
+            await self._channels.remove(channel, callback)
+
+    def add_log_listener(self, callback: "Callable[[Connection, PostgresMessage], object]") -> None:
+        """Have `callback` called with each message of the server that is no error.
+
+        Those are of the levels WARNING, NOTICE, DEBUG, INFO and LOG (`client_min_messages`). What
+        is said of the order, of slow callbacks and of errors in them for `add_listener` holds here.
+
+        Args:
+            callback: a function or coroutine function of two arguments: this connection, and the
+                message, mostly a `PostgresLogMessage` (some warnings have an error's class).
+
+        Raises:
+            InterfaceError: the connection is closed, or `callback` cannot be called.
+
+        Example:
+            >>> conn.add_log_listener(lambda conn, message: print(message.severity, message))
+        """
+        if self.is_closed():
+            raise InterfaceError("connection is closed: nobody would call the listener")
+        self._log_listeners.add(callback)
+
+    def remove_log_listener(
+        self, callback: "Callable[[Connection, PostgresMessage], object]"
+    ) -> None:
+        """Forget a callback of `add_log_listener`; one that is not known is ignored."""
+        self._log_listeners.remove(callback)
+
     # Closing
 
     async def close(self, *, timeout: float | None = None) -> None:
@@ -245,8 +318,10 @@ class Connection:
             self._stream.lose(error)
             raise
         if not self._stream.closed:
-            frontend.terminate(self._session.writer)
-            self._stream.flush()
+            # Not if the code of an argument calls this, in the middle of a message.
+            if self._session.writer.message < 0:
+                frontend.terminate(self._session.writer)
+                self._stream.flush()
             self._stream.lose(InterfaceError("it was closed by close()"))
 
     def terminate(self) -> None:

@@ -17,6 +17,7 @@ from pgallop.errors import (
     InterfaceError,
     InvalidCachedStatementError,
     InvalidSQLStatementNameError,
+    ProtocolError,
 )
 from pgallop.ownership import Block, Ownership, caller
 from pgallop.rows.record import Record
@@ -37,6 +38,9 @@ MAX_PARAMETERS = 65535
 # How often a statement is run again that a cancellation hit which was not meant for it, or that the
 # server has forgotten.
 TRIES = 3
+
+# How often ROLLBACK is sent until the transaction has ended: a cancellation can hit some of them.
+ROLLBACKS = 10
 
 # The server no longer has the statement, or its result has changed its columns.
 STALE_STATEMENT = (InvalidCachedStatementError, InvalidSQLStatementNameError)
@@ -340,8 +344,10 @@ class Dispatch:
         except TimeoutError:
             raise timed_out(self._command_timeout) from None
 
-    def undo(self, text: str, on_end: Callable[[Request], None], at_once: bool = False) -> bool:
-        """Submit a rollback that nobody waits for; whether the connection was open for it.
+    def unattended(
+        self, text: str, on_end: Callable[[Request], None], at_once: bool = False
+    ) -> bool:
+        """Submit what nobody waits for, such as a rollback; whether the connection was open for it.
 
         `at_once`: in front of all that is not written yet, instead of behind it.
         """
@@ -349,6 +355,19 @@ class Dispatch:
             return False
         self.canceller.expect(self.control(text, on_end, at_once=at_once))
         return True
+
+    def roll_back(self, on_end: Callable[[Request, int], None], times: int) -> bool:
+        """Submit a ROLLBACK that nobody waits for; whether the connection was open for it.
+
+        `times`: how many there are of them by now, one behind the other's answer, which `on_end`
+        is told as well. A server that does not end the transaction after `ROLLBACKS` is left.
+        """
+        if times > ROLLBACKS:
+            self._stream.lose(
+                ProtocolError(f"the server does not end the transaction: {ROLLBACKS} ROLLBACKs")
+            )
+            return False
+        return self.unattended("ROLLBACK", lambda request: on_end(request, times), at_once=True)
 
     def in_transaction(self) -> bool:
         """Whether the server was in a transaction, failed or not, when it last answered.
@@ -483,11 +502,11 @@ class Dispatch:
         """An abandoned request is over: what it has begun, nobody would end."""
         if request.status_before == IDLE and is_open(request.status):
             self._session.orphaned = True
-            self.undo("ROLLBACK", self._on_undone, at_once=True)
+            self.roll_back(self._on_undone, 1)
 
-    def _on_undone(self, request: Request) -> None:
+    def _on_undone(self, request: Request, times: int) -> None:
         if is_open(request.status):  # a cancellation hit it
-            self.undo("ROLLBACK", self._on_undone, at_once=True)
+            self.roll_back(self._on_undone, times + 1)
         else:
             self._session.orphaned = False
 

@@ -328,9 +328,16 @@ class Ownership:
     def carried(self, block: Block, request: Request) -> None:
         """`request` carries the beginning of `block` and has been submitted."""
         block.state = BlockState.STARTING
-        request.on_end = partial(self._on_carried, block)
+        request.on_end = partial(self._on_carried, block, request.on_end)
 
-    def _on_carried(self, block: Block, request: Request) -> None:
+    def _on_carried(
+        self, block: Block, then: Callable[[Request], None] | None, request: Request
+    ) -> None:
+        self._begun(block, request)
+        if then is not None:
+            then(request)
+
+    def _begun(self, block: Block, request: Request) -> None:
         if block.state is not BlockState.STARTING:
             return  # its end is on the way
         if not request.status:

@@ -265,7 +265,7 @@ class Pipeline:
             if outcomes[i] is Outcome.FAILED:
                 error = aborted() if i < len(answers) else cause
             statement.settle(outcomes[i], answer, error, cause)
-        if request.status == 0 or stop is not request.failure:
+        if not is_answered(request) or stop is not request.failure:
             return stop  # no answer, or the caller had gone in the moment in which it came
         return self._failure(request, cause, partial)
 
@@ -288,7 +288,8 @@ class Pipeline:
             [command for _, command, _ in request.answers()],
             failed=failed,
             in_block=bool(request.prologue) or request.status_before != IDLE,
-            status=request.status,
+            # Refused, and then the connection was lost: nothing is open any more.
+            status=IDLE if request.status == 0 and is_answered(request) else request.status,
             server_major=self._connection.get_server_version().major,
         )
 
@@ -354,6 +355,17 @@ class Pipeline:
     def _all(self) -> str:
         count = len(self._statements)
         return "the statement" if count == 1 else f"all {count} statements"
+
+
+def is_answered(request: PipelineRequest) -> bool:
+    """Whether the server has told what the request came to.
+
+    A connection that is lost behind a refusal leaves nothing open to doubt. FATAL is no refusal: it
+    can come behind a commit.
+    """
+    refused = request.refusal is not None and request.failure is not None
+    lost = isinstance(request.failure, ConnectionDoesNotExistError)
+    return request.status != 0 or (refused and not lost)
 
 
 def rows_of(rows: list[Record], command: bytes) -> list[Record]:

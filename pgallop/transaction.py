@@ -172,7 +172,7 @@ class Transaction:
             self._ownership.let_go(self._block)  # ended with the one around it
             return
         self._ownership.closing(self._block)
-        if not self._dispatch.undo(self._rollback_text(), self._on_end):
+        if not self._dispatch.unattended(self._rollback_text(), self._on_end):
             self._ownership.ended(self._block)
 
     async def commit(self) -> None:
@@ -286,12 +286,12 @@ class Transaction:
             self._ownership.closing(self._block)
         return answer
 
-    def _on_end(self, request: Request) -> None:
+    def _on_end(self, request: Request, times: int = 0) -> None:
         self._failure = self._dispatch.failure()
         # Answered is not ended: a cancellation can hit COMMIT and ROLLBACK before they do anything,
         # and leaves a failed transaction open, which nobody else is to find.
         left_open = self._savepoint is None and is_open(request.status)
-        if not (left_open and self._dispatch.undo("ROLLBACK", self._on_end, at_once=True)):
+        if not (left_open and self._dispatch.roll_back(self._on_end, times + 1)):
             self._ownership.ended(self._block)
 
 

@@ -19,8 +19,8 @@ class ServerVersion(NamedTuple):
 
 
 _VERSION = re.compile(
-    r"(?:\D*\s)?(?P<major>\d+)(?:\.(?P<minor>\d+))?(?:\.(?P<micro>\d+))?"
-    r"(?P<level>alpha|beta|rc|devel)?(?P<serial>\d+)?"
+    r"(?:\D*\s)?(?P<major>\d{1,9})(?:\.(?P<minor>\d{1,9}))?(?:\.(?P<micro>\d{1,9}))?"
+    r"(?P<level>alpha|beta|rc|devel)?(?P<serial>\d{1,9})?"
 )
 _LEVELS = {"alpha": "alpha", "beta": "beta", "rc": "candidate", "devel": "alpha"}
 

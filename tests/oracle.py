@@ -39,6 +39,16 @@ class Oracle:
         echoes = self._echo(oid, data, BINARY, TEXT)
         return [None if echo is None else echo.decode() for echo in echoes]
 
+    def select(self, expression: str) -> tuple[int, bytes]:
+        """The type and the bytes of what an SQL expression yields, which must not be NULL."""
+        query = f"SELECT {expression}".encode()
+        result = self._connection.pgconn.exec_params(query, [], result_format=BINARY)
+        if result.status != ExecStatus.TUPLES_OK:
+            raise ValueError(result.get_error_message())
+        value = result.get_value(0, 0)
+        assert value is not None
+        return result.ftype(0), value
+
     def _echo(
         self, oid: int, values: Sequence[bytes | None], sent: int, received: int
     ) -> Iterator[bytes | None]:

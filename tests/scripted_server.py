@@ -36,6 +36,9 @@ import scripts
 
 from pgallop.wire.trace import Trace
 
+# The beginning of a CancelRequest: its length and its code.
+CANCEL_REQUEST = struct.pack("!ii", 16, 80877102)
+
 # What the server says beyond that is not traced: it would take longer than to say it.
 MAX_TRACED = 65536
 
@@ -253,7 +256,9 @@ def perform(session: Listener, script: Script, startup: bool = True) -> None:
 class ScriptedServer:
     """A server on 127.0.0.1, in a thread of its own, that follows scripts.
 
-    In a thread, so that what it does is no load on the test's event loop.
+    In a thread, so that what it does is no load on the test's event loop. Whoever sends a
+    CancelRequest is left at once, as by PostgreSQL, and takes no script. Nothing is expected
+    of who says nothing at all, which may be a cancellation given up.
 
     Args:
         scripts: one for each connection in turn; the last one for all that follow.
@@ -265,8 +270,10 @@ class ScriptedServer:
         self._scripts = scripts
         self._listener = socket.create_server((self.host, 0))
         self.port: int = self._listener.getsockname()[1]
-        #: How many clients have come.
+        #: How many clients have come, and how many more have only asked for a cancellation.
         self.clients = 0
+        self.cancels = 0
+        self._turn = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
         self._failures: list[BaseException] = []
@@ -306,16 +313,24 @@ class ScriptedServer:
             if self._closing:
                 sock.close()
                 return
-            script = self._scripts[min(self.clients, len(self._scripts) - 1)]
-            self.clients += 1
+            # What a script says in two steps is not to wait for the client's delayed ACK.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets.append(sock)
-            self._start(self._serve, sock, script)
+            self._start(self._serve, sock)
 
-    def _serve(self, sock: socket.socket, script: Script) -> None:
-        role = Role(script)
+    def _serve(self, sock: socket.socket) -> None:
         with sock:
             try:
-                self._follow(sock, role)
+                first = sock.recv(8, socket.MSG_PEEK | socket.MSG_WAITALL)
+                if first == CANCEL_REQUEST:
+                    sock.recv(16)  # a socket that is closed with something unread is reset
+                    self.cancels += 1
+                    return
+                with self._turn:
+                    script = self._scripts[min(self.clients, len(self._scripts) - 1)]
+                    self.clients += 1
+                if first:
+                    self._follow(sock, Role(script))
             except OSError:
                 pass  # the client has left, which it may do at any time
             except BaseException as error:

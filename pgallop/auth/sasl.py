@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from pgallop.errors import ProtocolError, UnsupportedClientFeatureError
+from pgallop.limits import MAX_SASL_MECHANISMS_SIZE
 
 SUPPORTED: Final = ("SCRAM-SHA-256",)
 """The mechanisms spoken here, the strongest first: the first that is offered is taken."""
 
 # RFC 4422, section 3.1: 1 to 20 of these characters.
 _NAME: Final = re.compile(rb"[A-Z0-9_-]{1,20}")
-# Real servers offer up to three. The list comes from a peer that has not proved anything yet, and
-# its names appear in an error message.
-_MAX_LIST_SIZE: Final = 1024
 
 
 def parse_mechanisms(data: bytes) -> list[str]:
@@ -35,9 +33,10 @@ def parse_mechanisms(data: bytes) -> list[str]:
 
     Source: PostgreSQL documentation, "Message Formats", AuthenticationSASL; RFC 4422, section 3.1.
     """
-    if len(data) > _MAX_LIST_SIZE:
+    if len(data) > MAX_SASL_MECHANISMS_SIZE:
         raise ProtocolError(
-            f"AuthenticationSASL: {len(data)} bytes of mechanism names, more than {_MAX_LIST_SIZE}"
+            f"AuthenticationSASL: {len(data)} bytes of mechanism names,"
+            f" more than {MAX_SASL_MECHANISMS_SIZE}"
         )
     if data == b"\0":
         raise ProtocolError("AuthenticationSASL: the server offers no mechanism")

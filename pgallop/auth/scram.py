@@ -26,21 +26,13 @@ from typing import Final
 
 from pgallop.auth.password import encode_credential
 from pgallop.errors import InternalClientError, ProtocolError
-
-DEFAULT_MAX_ITERATIONS: Final = 100_000
-"""The most PBKDF2 rounds that a server may ask for unless the user allows more.
-
-An impostor that asks for 2^31 rounds would otherwise keep a core busy for minutes per connection.
-PostgreSQL's own default is 4,096 (`scram_iterations`).
-"""
+from pgallop.limits import MAX_SCRAM_ITERATIONS, MAX_SCRAM_MESSAGE_SIZE
 
 _HASH: Final = "sha256"
 _HASH_SIZE: Final = 32
 _NONCE_SIZE: Final = 18  # random bytes, as in PostgreSQL's SCRAM_RAW_NONCE_LEN: 24 characters
 _GS2_HEADER: Final = b"n,,"  # no channel binding, no authorization identity
 
-# PostgreSQL's messages have about 100 bytes. The bound keeps salt, nonce and error text small.
-_MAX_MESSAGE_SIZE: Final = 4096
 _MAX_ERROR_LENGTH: Final = 100  # characters of a server's e= that are worth repeating
 _MAX_INT: Final = 2**31 - 1  # an int in the server and in OpenSSL
 
@@ -121,7 +113,7 @@ class ScramClient:
         password: str,
         *,
         nonce: str | None = None,
-        max_iterations: int = DEFAULT_MAX_ITERATIONS,
+        max_iterations: int = MAX_SCRAM_ITERATIONS,
     ) -> None:
         encode_credential(password, "password")
         if nonce is None:
@@ -356,9 +348,9 @@ def _breaks_bidi_rule(text: str) -> bool:
 
 def _read_attributes(data: bytes, names: str, message: str) -> list[str]:
     """Return the values of the attributes `names`, which must begin the message in that order."""
-    if len(data) > _MAX_MESSAGE_SIZE:
+    if len(data) > MAX_SCRAM_MESSAGE_SIZE:
         raise ProtocolError(
-            f"SCRAM: the {message} has {len(data)} bytes, more than {_MAX_MESSAGE_SIZE}"
+            f"SCRAM: the {message} has {len(data)} bytes, more than {MAX_SCRAM_MESSAGE_SIZE}"
         )
     try:
         text = data.decode("utf-8")

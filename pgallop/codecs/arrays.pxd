@@ -9,6 +9,9 @@ from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
 
 
+cdef int MAX_ARRAY_DIMENSIONS
+
+
 cdef class ArrayCodec(Codec):
     cdef readonly Codec element
     cdef int32_t lower_bound

@@ -13,12 +13,12 @@ from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.codec import BINARY, Codec, Unencodable
 from pgallop.codecs.registry import Registry
 from pgallop.errors import ProtocolError
+from pgallop.limits import MAX_ARRAY_DIMENSIONS
 from pgallop.wire import bigendian
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
-# PostgreSQL's MAXDIM and MaxArraySize.
-MAX_DIMENSIONS = 6
+# PostgreSQL's MaxArraySize.
 MAX_ITEMS = 134217727
 
 # Types whose values are lists, or can be.
@@ -81,8 +81,8 @@ class ArrayCodec(Codec):
             self.refuse(value)
         lengths: list[int] = []
         while length >= 0:
-            if len(lengths) == MAX_DIMENSIONS:
-                self.refuse(value, f"has more than {MAX_DIMENSIONS} dimensions")
+            if len(lengths) == MAX_ARRAY_DIMENSIONS:
+                self.refuse(value, f"has more than {MAX_ARRAY_DIMENSIONS} dimensions")
             if length > MAX_ITEMS:
                 self.refuse(value, f"has more than {MAX_ITEMS} elements")
             lengths.append(length)
@@ -139,7 +139,7 @@ class ArrayCodec(Codec):
         dimensions = reader.read_int32()
         flags = reader.read_int32()
         oid = reader.read_uint32()
-        if dimensions < 0 or dimensions > MAX_DIMENSIONS:
+        if dimensions < 0 or dimensions > MAX_ARRAY_DIMENSIONS:
             raise ProtocolError(f"the server sent an array of {dimensions} dimensions")
         if flags != 0 and flags != 1:
             raise ProtocolError(f"the server sent an array with the flags {flags}")

@@ -4,4 +4,4 @@ from pgallop.wire.writer cimport Writer
 
 
 cdef class ByteaCodec(Codec):
-    cdef bytes copy(self, object value)
+    cdef bytes copy(self, Writer writer, object value)

@@ -18,10 +18,10 @@ class ByteaCodec(Codec):
         if type(value) is bytes:
             writer.write_bytes(value)
         else:
-            writer.write_bytes(self.copy(value))
+            writer.write_bytes(self.copy(writer, value))
 
-    def copy(self, value: Any) -> bytes:
-        """The bytes of any other buffer."""
+    def copy(self, writer: Writer, value: Any) -> bytes:
+        """The bytes of any other buffer, if `writer` has room for so many."""
         # numpy's str has a buffer, in UTF-32, which nobody means to store.
         if isinstance(value, str):
             self.refuse(value)
@@ -31,6 +31,7 @@ class ByteaCodec(Codec):
             self.refuse(value)
         if not view.c_contiguous:
             self.refuse(value, "not contiguous in memory", "pass a copy: bytes(value)")
+        writer.check(view.nbytes, "the value")
         return view.tobytes()
 
     def decode(self, reader: Reader, size: int) -> Any:

@@ -2,7 +2,17 @@
 
 from functools import cache
 
-from pgallop.codecs import arrays, binary, datetimes, json, numbers, numeric, text, uuid
+from pgallop.codecs import (
+    arrays,
+    binary,
+    datetimes,
+    json,
+    numbers,
+    numeric,
+    records,
+    text,
+    uuid,
+)
 from pgallop.codecs.registry import Registry
 
 
@@ -12,6 +22,7 @@ def builtin_registry() -> Registry:
     registry = Registry()
     for family in (numbers, numeric, text, binary, uuid, datetimes, json):
         family.register(registry)
-    # Arrays last: they look their elements up.
+    # Arrays look their elements up.
     arrays.register(registry)
+    records.register(registry)
     return registry

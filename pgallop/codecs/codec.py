@@ -1,9 +1,12 @@
 """`Codec`: how values of one PostgreSQL type are read and written."""
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
+
+if TYPE_CHECKING:
+    from pgallop.codecs.registry import Registry
 
 BINARY = 1
 TEXT = 0
@@ -27,6 +30,9 @@ class Unencodable(Exception):
 def shown(value: object, limit: int = 80) -> str:
     """`value` in an error message: its repr, cut to `limit` characters, or its type's name."""
     try:
+        # The repr of a long text may be ten times as long.
+        if isinstance(value, (str, bytes, bytearray)) and len(value) > limit:
+            value = value[:limit]
         text = repr(value)
     except Exception:
         # Ints of thousands of digits, lists too deep, classes of the user: the error to be reported
@@ -59,6 +65,10 @@ class Codec:
         self.accepts = accepts
         self.format = format
         self.atomic = atomic
+
+    def bind(self, registry: "Registry") -> "Codec":
+        """This codec for the connections of `registry`; another one if it reads other types too."""
+        return self
 
     def encode(self, writer: Writer, value: Any) -> None:
         """Write the bytes of `value`, without their length, or raise Unencodable.
@@ -107,7 +117,7 @@ class TextCodec(Codec):
     def encode(self, writer: Writer, value: Any) -> None:
         if not isinstance(value, str):
             self.refuse(value)
-        data = value.encode()
+        data = str.encode(value)
         if 0 in data:
             self.refuse(value, "contains a NUL character, which PostgreSQL's text cannot hold")
         writer.write_bytes(data)

@@ -73,7 +73,8 @@ def civil_date(day: int) -> int:
     else:
         month -= 9
         year += 1
-    return year << 9 | month << 5 | (day + 1)
+    # That is year << 9 | month << 5 | day + 1, but C leaves shifts of negative years undefined.
+    return 512 * year + 32 * month + day + 1
 
 
 def day_number(year: int, month: int, day: int) -> int:

@@ -61,10 +61,14 @@ class JsonCodec(StrCodec):
             text = self.encoder(value)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             self.refuse(value, f"cannot become {self.name}: {error}")
-        if isinstance(text, bytes):
-            writer.write_bytes(text)
-        else:
+        if isinstance(text, str):
             self.write_text(writer, text)
+        elif type(text) is not bytes:
+            self.refuse(value, f"the encoder returned {type(text).__name__}, expected str or bytes")
+        elif 0 in text:
+            self.refuse(value, "the encoder returned a NUL, which PostgreSQL's text cannot contain")
+        else:
+            writer.write_bytes(text)
 
     def decode(self, reader: Reader, size: int) -> Any:
         text = reader.read_utf8(size)

@@ -26,9 +26,9 @@ class Registry:
         self._by_oid[codec.oid] = codec
 
     def get(self, oid: int) -> Codec:
-        """The codec of a type; one that passes its text form where none was added."""
+        """The codec of a type, bound to this registry; one of its text form if none was added."""
         codec = self._by_oid.get(oid)
-        return TextCodec(oid, f"type with OID {oid}") if codec is None else codec
+        return TextCodec(oid, f"type with OID {oid}") if codec is None else codec.bind(self)
 
     def __contains__(self, oid: int) -> bool:
         return oid in self._by_oid

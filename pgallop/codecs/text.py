@@ -45,9 +45,9 @@ class StrCodec(Codec):
         """Write what a database can store: no NUL and no lone surrogate."""
         if ctext.is_ascii(text):
             size = len(text)
+            pos = writer.reserve(size)
             if bigendian.find_nul(ctext.ascii_bytes(text), 0, size) >= 0:
                 self.refuse_nul(text)
-            pos = writer.reserve(size)
             bigendian.store_bytes(writer.base, pos, ctext.ascii_bytes(text), size)
         else:
             writer.write_bytes(self.utf8(text))

@@ -36,7 +36,7 @@ class UuidCodec(Codec):
                 )
         else:
             data = getattr(value, "bytes", None)
-            if not isinstance(data, bytes) or len(data) != 16:
+            if type(data) is not bytes or len(data) != 16:
                 self.refuse(value)
             writer.write_bytes(data)
 

@@ -17,13 +17,12 @@ from pgallop.config.parameters import PARAMETERS, SETTING_VARIABLES
 from pgallop.config.sources import Given, Sources
 from pgallop.config.tcp import TcpOptions, resolve_tcp
 from pgallop.errors import ClientConfigurationError, UnsupportedClientFeatureError
+from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
 
 __all__ = [
     "CONNECT_TIMEOUT",
     "DRAIN_TIMEOUT",
-    "MAX_MESSAGE_SIZE",
     "NOT_GIVEN",
-    "SCRAM_MAX_ITERATIONS",
     "STATEMENT_CACHE_SIZE",
     "ConnectOptions",
     "NotGiven",
@@ -48,9 +47,6 @@ NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 CONNECT_TIMEOUT: Final = 60.0
 DRAIN_TIMEOUT: Final = 5.0
 STATEMENT_CACHE_SIZE: Final = 100
-MAX_MESSAGE_SIZE: Final = 1 << 30
-# A hostile server could have us compute for hours (CVE-2026-42198); PostgreSQL's default is 4,096.
-SCRAM_MAX_ITERATIONS: Final = 100_000
 
 _MAX_INT32: Final = 2**31 - 1
 _TLS_MODES: Final = ("disable", "allow", "prefer", "require")
@@ -98,7 +94,7 @@ class ConnectOptions:
     drain_timeout: float = DRAIN_TIMEOUT
     statement_cache_size: int = STATEMENT_CACHE_SIZE
     max_message_size: int = MAX_MESSAGE_SIZE
-    scram_max_iterations: int = SCRAM_MAX_ITERATIONS
+    scram_max_iterations: int = MAX_SCRAM_ITERATIONS
     allow_cleartext_password: bool = False
     strict: bool = False
     tcp: TcpOptions = field(default_factory=TcpOptions)
@@ -127,7 +123,7 @@ def resolve(
     drain_timeout: float = DRAIN_TIMEOUT,
     statement_cache_size: int = STATEMENT_CACHE_SIZE,
     max_message_size: int = MAX_MESSAGE_SIZE,
-    scram_max_iterations: int = SCRAM_MAX_ITERATIONS,
+    scram_max_iterations: int = MAX_SCRAM_ITERATIONS,
     allow_cleartext_password: bool = False,
     strict: bool = False,
     keepalives: bool | int | None = None,

@@ -53,7 +53,7 @@ class Given:
             raise self.bad("a str")
         if _UNSENDABLE.search(self.value):
             raise self.bad("a string without NUL characters and lone surrogates")
-        return self.value
+        return str.__str__(self.value)  # a StrEnum's member and the like are no exact str
 
     def _found(self) -> str:
         value = self.value

@@ -20,7 +20,7 @@ from pgallop.session.statement import Statement
 from pgallop.session.transitions import DONE, EXECUTE, compile_table
 from pgallop.wire import backend, frontend
 from pgallop.wire.reader import Reader
-from pgallop.wire.writer import Writer
+from pgallop.wire.writer import TooLong, Writer
 
 TABLE = compile_table(EXECUTE)
 
@@ -87,18 +87,19 @@ class Execute(Request):
     def write_arguments(self, writer: Writer) -> None:
         parameters = self.statement.parameters
         arguments = self.arguments
-        for i in range(len(parameters)):
-            value = arguments[i]
-            if value is None:
-                writer.write_int32(-1)
-                continue
-            codec = parameters[i]
-            field = writer.begin_field()
-            try:
+        i = 0
+        try:
+            for i in range(len(parameters)):
+                value = arguments[i]
+                if value is None:
+                    writer.write_int32(-1)
+                    continue
+                codec = parameters[i]
+                field = writer.begin_field()
                 codec.encode(writer, value)
-            except (Unencodable, UnicodeEncodeError) as error:
-                raise refused_argument(self.statement, i, value, error) from error
-            writer.finish_field(field)
+                writer.finish_field(field)
+        except (Unencodable, UnicodeEncodeError, TooLong) as error:
+            raise refused_argument(self.statement, i, arguments[i], error) from error
 
     def on_message(self, tag: int, reader: Reader) -> bool:
         if tag == 68 and self.state == 1:  # DataRow in state "rows", the hot one
@@ -124,6 +125,8 @@ class Execute(Request):
     def on_row(self, reader: Reader) -> None:
         if self.discarded or self.error is not None:
             return
+        if self.limited and self.rows:
+            return  # servers that are almost PostgreSQL may not mind the limit
         decoder = self.statement.decoder
         if decoder is None:
             raise ProtocolError("the server sent a row of a statement that returns none")
@@ -156,6 +159,11 @@ def refused_argument(
 ) -> errors.DataError:
     """Why the argument `$i+1` cannot be sent, in words for who wrote the call."""
     codec = statement.parameters[i]
+    if isinstance(cause, TooLong):
+        # Not shown: its repr is longer still.
+        return errors.DataError(
+            f"invalid input for query argument ${i + 1} ({codec.name}): {cause.message}"
+        )
     if isinstance(cause, Unencodable):
         codec, place, offender = cause.codec, cause.place, cause.value
         reason, hint = cause.reason, cause.hint

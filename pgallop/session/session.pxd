@@ -20,6 +20,7 @@ cdef class Session:
     cdef bint dropping
     cdef public bint exposed
     cdef public bint orphaned
+    cdef public bint paused
     cdef readonly int64_t sent
     cdef readonly Py_ssize_t wanted
     cdef readonly int status
@@ -30,7 +31,9 @@ cdef class Session:
     cdef public object on_notice
     cdef public object on_notification
     cdef public object on_head
+    cdef public object on_idle
 
+    cpdef object trust(self, Py_ssize_t max_message_size)
     cpdef object submit(self, Request request, bint at_once=*)
     @cython.locals(writer=Writer, mark=Py_ssize_t)
     cdef int enqueue(self, Request request) except -1

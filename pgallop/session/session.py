@@ -27,9 +27,10 @@ from pgallop.errors import (
     TransactionAborted,
     UnsupportedClientFeatureError,
 )
+from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SETTINGS
 from pgallop.session.request import Request
 from pgallop.wire import backend
-from pgallop.wire.framing import DEFAULT_MAX_MESSAGE_SIZE, Framing
+from pgallop.wire.framing import Framing
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
@@ -39,10 +40,6 @@ IN_FAILED_TRANSACTION = 69  # E
 
 # So much output is made ahead of the socket; further requests wait unwritten, in order.
 HIGH_WATER = 262144
-
-# A server has a few dozen reported settings; extensions may add some.
-MAX_PARAMETERS = 1000
-MAX_PARAMETER_SIZE = 65536
 
 
 class Session:
@@ -56,7 +53,8 @@ class Session:
     when its signal comes. `orphaned`: the transaction is one that nobody will end, and its ROLLBACK
     is on the way. `parameters`: what ParameterStatus reported. `broken`: why the
     conversation ended, or None. `on_head` is called when the queue has run empty and when a
-    discarded request is its head.
+    discarded request is its head; `on_idle`, while it is set, when a request has ended outside of a
+    transaction. `paused`: listeners do not keep up, and `pump` stops behind each message of theirs.
     """
 
     __slots__ = (
@@ -70,10 +68,12 @@ class Session:
         "held",
         "last_error",
         "on_head",
+        "on_idle",
         "on_notice",
         "on_notification",
         "orphaned",
         "parameters",
+        "paused",
         "requests",
         "sent",
         "status",
@@ -92,6 +92,7 @@ class Session:
     dropping: bool
     exposed: bool
     orphaned: bool
+    paused: bool
     sent: int
     wanted: int
     status: int
@@ -102,8 +103,9 @@ class Session:
     on_notice: Callable[[errors.PostgresMessage], None] | None
     on_notification: Callable[[int, str, str], None] | None
     on_head: Callable[[], None] | None
+    on_idle: Callable[[], None] | None
 
-    def __init__(self, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
+    def __init__(self, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
         self.framing = Framing(max_message_size)
         self.writer = Writer()
         self.requests = deque()
@@ -114,6 +116,7 @@ class Session:
         self.dropping = False
         self.exposed = False
         self.orphaned = False
+        self.paused = False
         self.sent = 0
         self.wanted = 0
         self.status = IDLE
@@ -124,6 +127,11 @@ class Session:
         self.on_notice = None
         self.on_notification = None
         self.on_head = None
+        self.on_idle = None
+
+    def trust(self, max_message_size: int) -> None:
+        """Take messages of so many bytes from now on: the server is who it has to be."""
+        self.framing.max_message_size = max_message_size
 
     def submit(self, request: Request, at_once: bool = False) -> None:
         """Queue `request`; an argument that cannot be encoded raises here and nothing is sent.
@@ -139,8 +147,13 @@ class Session:
             and self.blocker is None
             and not self.waiting
             and self.writer.pos < HIGH_WATER
+            and self.writer.message < 0
         ):
-            self.enqueue(request)
+            try:
+                self.enqueue(request)
+            except BaseException:
+                self.write_waiting()  # what the code of its arguments has submitted meanwhile
+                raise
         elif at_once:
             self.waiting.appendleft(request)
         else:
@@ -153,8 +166,13 @@ class Session:
             if request.prologue:
                 writer.write_bytes(request.prologue)
             request.write(writer)
+            if self.broken is not None:
+                raise InterfaceError(
+                    f"connection was closed while the arguments were encoded: {self.broken}",
+                    safe_to_retry=True,
+                ) from self.broken
         except BaseException:
-            writer.truncate(mark)
+            writer.give_up(mark)
             raise
         request.position = self.sent + mark
         request.exposed = self.exposed
@@ -167,6 +185,8 @@ class Session:
 
     def take(self) -> bytes:
         """What is to be sent now; writes on with what had to wait for room."""
+        if self.writer.message >= 0:
+            return b""  # asked by the code of an argument that is being encoded
         if self.dropping:
             self.drop_unsent()
             self.write_waiting()
@@ -235,6 +255,8 @@ class Session:
             tag = framing.tag
             if tag in b"NAS":
                 self.on_asynchronous(tag, reader)
+                if self.paused:
+                    return True
             else:
                 head = self.head
                 if head is None:
@@ -266,13 +288,9 @@ class Session:
             if self.on_notification is not None:
                 self.on_notification(pid, channel, payload)
         else:  # ParameterStatus
-            if reader.end - reader.pos > MAX_PARAMETER_SIZE:
-                raise ProtocolError(
-                    f"the server reported a parameter of more than {MAX_PARAMETER_SIZE} bytes"
-                )
             name, value = backend.parameter_status(reader)
-            if len(self.parameters) >= MAX_PARAMETERS and name not in self.parameters:
-                raise ProtocolError(f"the server reported more than {MAX_PARAMETERS} parameters")
+            if len(self.parameters) >= MAX_SETTINGS and name not in self.parameters:
+                raise ProtocolError(f"the server reported more than {MAX_SETTINGS} settings")
             if name == "client_encoding" and value not in ("UTF8", "UNICODE", "SQL_ASCII"):
                 raise UnsupportedClientFeatureError(
                     f"client_encoding was changed to {value}: pgallop speaks UTF8",
@@ -311,6 +329,8 @@ class Session:
         if self.blocker is head:
             self.blocker = None
             self.write_waiting()
+        if self.on_idle is not None and self.status == IDLE:
+            self.on_idle()
         if self.on_head is not None and (self.head is None or self.head.discarded):
             self.on_head()
 
@@ -346,7 +366,11 @@ class Session:
     def write_waiting(self) -> None:
         """Write what had to wait, up to the next `alone` request."""
         while (
-            self.waiting and self.blocker is None and not self.held and self.writer.pos < HIGH_WATER
+            self.waiting
+            and self.blocker is None
+            and not self.held
+            and self.writer.pos < HIGH_WATER
+            and self.writer.message < 0
         ):
             request = self.waiting.popleft()
             if request.discarded:
@@ -370,9 +394,12 @@ class Session:
             return
         # The server's last word (FATAL: it is shutting down) went to the head and concerns all.
         head = self.head
-        if head is not None and head.error is not None and is_fatal(head.error):
-            error = head.error
-            head.error = None
+        if head is not None and head.error is not None:
+            if is_fatal(head.error):
+                error = head.error
+                head.error = None
+            elif head.error is not error:
+                self.judge(head)  # all is said of it but its ReadyForQuery
         self.broken = error
         requests = [*self.requests, *self.waiting]
         self.requests.clear()

@@ -10,6 +10,7 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Simple Q
 from typing import Any
 
 from pgallop import errors
+from pgallop._excerpt import offset_of
 from pgallop.session import copy_refusal
 from pgallop.session.request import Request, Waiter
 from pgallop.session.statement import reads_copy_data
@@ -40,7 +41,7 @@ class SimpleQuery(Request):
         self.alone = reads_copy_data(query)
 
     def write(self, writer: Writer) -> None:
-        frontend.query(writer, self.prefix + self.query)
+        frontend.query(writer, self.query, self.prefix.encode())
 
     def carry(self, begin: str) -> None:
         """Begin in the same message: if that fails, or one of these has no syntax, none runs."""
@@ -57,8 +58,9 @@ class SimpleQuery(Request):
                 self.command = ""
         elif tag == 69:  # ErrorResponse
             fields = backend.error_fields(reader)
-            if self.prefix and fields.get("P", "").isdecimal():
-                fields["P"] = str(max(1, int(fields["P"]) - len(self.prefix)))
+            offset = offset_of(fields.get("P", ""))
+            if self.prefix and offset >= 0:  # of our BEGIN and the query as one text
+                fields["P"] = str(max(1, 1 + offset - len(self.prefix)))
             self.fail(errors.from_fields(fields, self.query))
         elif tag == 71 or tag == 72:  # CopyInResponse, CopyOutResponse
             copy_refusal.refuse_copy(self, tag, extended=False)

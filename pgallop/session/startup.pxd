@@ -7,11 +7,14 @@ cdef class Startup(Request):
     cdef dict parameters
     cdef object password
     cdef bint private
+    cdef bint answered
     cdef object scram
     cdef int max_iterations
+    cdef object nonce
     cdef readonly int pid
     cdef readonly bytes key
 
+    cdef object result(self)
     cdef int authenticate(self, Reader reader) except -1
     cdef int begin_sasl(self, bytes mechanisms) except -1
     cdef int go_on_with_sasl(self, int kind, bytes data) except -1

@@ -9,6 +9,8 @@ waiter gets the `KeyParameters` as an intermediate result, and `continue_sasl` g
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Start-up".
 """
 
+from typing import Any
+
 from pgallop import errors
 from pgallop.auth.password import encode_credential, md5_password
 from pgallop.auth.sasl import choose_mechanism, parse_mechanisms
@@ -20,12 +22,15 @@ from pgallop.errors import (
     UnsupportedClientFeatureError,
 )
 from pgallop.session.request import Request, Waiter
+from pgallop.session.session import IDLE
 from pgallop.session.transitions import DONE, STARTUP, compile_table
 from pgallop.wire import backend, frontend
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
 TABLE = compile_table(STARTUP)
+
+SETTINGS = 1  # the state behind AuthenticationOk
 
 METHODS = {2: "Kerberos V5", 6: "SCM credentials", 7: "GSSAPI", 9: "SSPI"}
 
@@ -34,12 +39,16 @@ class Startup(Request):
     """Introduce ourselves with `parameters` (user, database, settings) and authenticate.
 
     `private`: the channel may carry a password as it is (TLS, a Unix socket, or the user's word).
-    `max_iterations`: the most rounds SCRAM may ask for. The result is None.
+    `answered`: whether a password, or what was made of it, has been given.
+    `max_iterations`: the most rounds SCRAM may ask for; `nonce`: for SCRAM, a random one if None.
+    The result is None.
     """
 
     __slots__ = (
+        "answered",
         "key",
         "max_iterations",
+        "nonce",
         "parameters",
         "password",
         "pid",
@@ -50,8 +59,10 @@ class Startup(Request):
     parameters: dict[str, str]
     password: str | None
     private: bool
+    answered: bool
     scram: ScramClient | None
     max_iterations: int
+    nonce: str | None
     pid: int
     key: bytes
 
@@ -62,13 +73,16 @@ class Startup(Request):
         password: str | None,
         private: bool,
         max_iterations: int,
+        nonce: str | None = None,
     ) -> None:
         super().__init__(TABLE, waiter)
         self.parameters = parameters
         self.password = password
         self.private = private
+        self.answered = False
         self.scram = None
         self.max_iterations = max_iterations
+        self.nonce = nonce
         self.pid = 0
         self.key = b""
 
@@ -92,13 +106,17 @@ class Startup(Request):
         if kind in (backend.AUTH_SASL_CONTINUE, backend.AUTH_SASL_FINAL):
             self.go_on_with_sasl(kind, data)
         elif kind == backend.AUTH_OK:
+            check_bare(data, "AuthenticationOk")
             # A server that skips its proof has not shown that it knows the password.
             if self.scram is not None and not self.scram.verified:
                 raise ProtocolError("the server ended SCRAM without proving its identity")
-            self.state = 1  # "settings"
+            self.state = SETTINGS
         elif self.scram is not None:
             raise ProtocolError("the server asked for another authentication in the midst of SCRAM")
+        elif self.answered:
+            raise ProtocolError("the server asked for a second password, having been given one")
         elif kind == backend.AUTH_CLEARTEXT:
+            check_bare(data, "AuthenticationCleartextPassword")
             if not self.private:
                 raise UnsupportedClientFeatureError(
                     "the server asks for the password in clear text over an unencrypted connection",
@@ -130,10 +148,13 @@ class Startup(Request):
         writer = Writer()
         frontend.password_message(writer, password)
         self.reply = writer.take()
+        self.answered = True
 
     def begin_sasl(self, mechanisms: bytes) -> None:
         mechanism = choose_mechanism(parse_mechanisms(mechanisms))
-        self.scram = ScramClient(self.required_password(), max_iterations=self.max_iterations)
+        self.scram = ScramClient(
+            self.required_password(), nonce=self.nonce, max_iterations=self.max_iterations
+        )
         writer = Writer()
         frontend.sasl_initial_response(writer, mechanism, self.scram.client_first())
         self.reply = writer.take()
@@ -168,3 +189,18 @@ class Startup(Request):
         writer = Writer()
         frontend.sasl_response(writer, self.scram.client_final(salted_password))
         self.reply = writer.take()
+
+    def accepted(self) -> bool:
+        """Whether the server has let us in; until then it may be anybody."""
+        return self.state == SETTINGS
+
+    def result(self) -> Any:
+        # A pooler that gives out a connection in the midst of somebody's transaction.
+        if self.status != IDLE:
+            raise ProtocolError("the server begins the session in a transaction")
+
+
+def check_bare(data: bytes, name: str) -> None:
+    """Refuse what is left over in a message that ends with its code."""
+    if data:
+        raise ProtocolError(f"{len(data)} bytes are left over in {name}")

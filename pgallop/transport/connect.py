@@ -20,6 +20,7 @@ from pgallop.errors import (
     ProtocolError,
     cannot_connect,
 )
+from pgallop.limits import MAX_SHORT_MESSAGE_SIZE
 from pgallop.session.session import Session
 from pgallop.session.startup import Startup
 from pgallop.transport.fallback import TransportStream
@@ -98,7 +99,8 @@ async def open_host(
     try:
         context, hostname = tls_wanted(options, host)
         tls = await start_tls(loop, sock, context, hostname, options.ssl_for(host) == "prefer")
-        session = Session(options.max_message_size)
+        # Whoever answers there has not shown yet who it is.
+        session = Session(min(options.max_message_size, MAX_SHORT_MESSAGE_SIZE))
         stream = await open_stream(loop, session, tls, sock)
     except (OSError, ssl.SSLError) as error:
         sock.close()
@@ -107,15 +109,21 @@ async def open_host(
         sock.close()
         raise
     private = host.is_unix or tls is not None or options.allow_cleartext_password
+    parameters = {"user": options.user, "database": options.database, **options.server_settings}
+    startup = Startup(None, parameters, password, private, options.scram_max_iterations)
     try:
-        startup = await authenticate(loop, session, stream, options, password, private)
+        await authenticate(loop, session, stream, startup, password)
     except ConnectionDoesNotExistError as error:
         stream.lose(error)
         reset = ConnectionResetError("the server closed the connection during startup")
         raise cannot_connect(host.host, host.port, reset) from error
     except BaseException as error:
         stream.lose(error)
+        known = startup.accepted() or is_proven(host, context)
+        if isinstance(error, PostgresError) and not known:
+            error.add_note("unverified: said before authentication, by whoever answers there")
         raise
+    session.trust(options.max_message_size)
     return Link(
         session,
         stream,
@@ -236,18 +244,20 @@ async def open_stream(
     return stream
 
 
+def is_proven(host: Host, context: ssl.SSLContext | None) -> bool:
+    """Whether we know who talks before anybody has authenticated."""
+    return host.is_unix or (context is not None and context.verify_mode == ssl.CERT_REQUIRED)
+
+
 async def authenticate(
     loop: asyncio.AbstractEventLoop,
     session: Session,
     stream: Stream,
-    options: ConnectOptions,
+    startup: Startup,
     password: str | None,
-    private: bool,
-) -> Startup:
+) -> None:
     """Run the startup conversation to its first ReadyForQuery."""
-    waiter = loop.create_future()
-    parameters = {"user": options.user, "database": options.database, **options.server_settings}
-    startup = Startup(waiter, parameters, password, private, options.scram_max_iterations)
+    waiter = startup.waiter = loop.create_future()
     session.submit(startup)
     stream.submitted()
     question = await waiter
@@ -260,4 +270,3 @@ async def authenticate(
         session.send_reply(startup)
         stream.submitted()
         await waiter
-    return startup

@@ -17,12 +17,10 @@ import socket
 
 from pgallop import errors
 from pgallop.errors import PostgresError
+from pgallop.limits import MAX_REFUSAL_SIZE
 from pgallop.wire import backend
 from pgallop.wire.reader import Reader
 
-# libpq's limit (fe-connect.c, MAX_ERRLEN). A text read as a length is far above it: four letters
-# are more than 2^29.
-MAX_SIZE = 30_000
 # An ErrorResponse has at least one field and the zero that ends the message.
 MIN_SIZE = 8
 SHOWN_CHARACTERS = 200
@@ -36,12 +34,13 @@ async def read_refusal(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> 
     """
     data = await receive(loop, sock, 4)
     size = int.from_bytes(data)
-    if MIN_SIZE <= size <= MAX_SIZE:
+    # A text read as a length is far above it: four letters are more than 2^29.
+    if MIN_SIZE <= size <= MAX_REFUSAL_SIZE:
         body = await receive(loop, sock, size - 4)
         fields = backend.error_fields(Reader(body))
     else:
-        while b"\0" not in data and len(data) < MAX_SIZE:
-            received = await loop.sock_recv(sock, MAX_SIZE - len(data))
+        while b"\0" not in data and len(data) < MAX_REFUSAL_SIZE:
+            received = await loop.sock_recv(sock, MAX_REFUSAL_SIZE - len(data))
             if not received:
                 break
             data += received

@@ -30,6 +30,7 @@ cdef class SocketStream(Stream):
     cdef int fd
     cdef bytes backlog
     cdef Py_ssize_t backlog_start
+    cdef bint deaf
     cdef bint tells_again
 
     cdef object send_backlog(self)

@@ -32,7 +32,8 @@ class Stream:
 
     `tls`: encrypts and decrypts, or None. `closed`: nothing can be sent or received any more.
     `busy`: what was received is still being walked, a turn of the event loop at a time, which ends
-    at `turn_ends` on the loop's clock (0 until it is looked at). `on_lost` is called once, when it
+    at `turn_ends` on the loop's clock (0 until it is looked at). Until then nothing more is read;
+    who pauses the session calls `go_on` when it may go on. `on_lost` is called once, when it
     is closed, by whichever side and after all requests have failed.
     """
 
@@ -90,7 +91,7 @@ class Stream:
             return
         data = self.session.take()
         if not data:
-            return  # all of it was dropped
+            return  # all of it was dropped, or is not whole yet
         if self.tls is not None:
             try:
                 data = self.tls.encrypt(data)
@@ -131,6 +132,10 @@ class Stream:
             if data:
                 self.session.receive(data)
             while self.session.pump(MESSAGES_PER_LOOK):
+                if self.session.paused:
+                    self.busy = True
+                    self.stop_reading()
+                    return
                 now = self.loop.time()
                 if self.turn_ends == 0:
                     self.turn_ends = now + TURN_SECONDS
@@ -158,6 +163,9 @@ class Stream:
         self.walk(b"")
         if not self.busy and not self.closed:
             self.read_on()
+
+    def stop_reading(self) -> None:
+        """Let what comes wait in the kernel, and then at the server, until `read_on`."""
 
     def read_on(self) -> None:
         """Read what came while the session was busy."""
@@ -200,12 +208,13 @@ class Stream:
 class SocketStream(Stream):
     """A connected non-blocking socket, read and written by ourselves."""
 
-    __slots__ = ("backlog", "backlog_start", "fd", "sock", "tells_again")
+    __slots__ = ("backlog", "backlog_start", "deaf", "fd", "sock", "tells_again")
 
     sock: socket.socket
     fd: int
     backlog: bytes
     backlog_start: int
+    deaf: bool
     tells_again: bool
 
     def __init__(
@@ -220,6 +229,7 @@ class SocketStream(Stream):
         self.fd = sock.fileno()
         self.backlog = b""
         self.backlog_start = 0
+        self.deaf = False
         # libuv (uv__poll_io) stops to watch a socket at POLLERR, after one last event: what a reset
         # connection has received and the reset itself must both be read then. asyncio's own loops
         # tell of a readable socket as long as it is one.
@@ -251,7 +261,16 @@ class SocketStream(Stream):
             data = None  # what nobody holds any more can take the next reception
         self.loop.call_soon(self.on_readable)
 
+    def stop_reading(self) -> None:
+        # The loop would tell of what nobody reads again and again.
+        if not self.closed:
+            self.loop.remove_reader(self.fd)
+            self.deaf = True
+
     def read_on(self) -> None:
+        if self.deaf:
+            self.deaf = False
+            self.loop.add_reader(self.fd, self.on_readable)
         # What the loop has told of meanwhile was left unread, and libuv may not tell of it again.
         self.on_readable()
 

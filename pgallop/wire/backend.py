@@ -9,6 +9,7 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Message 
 from typing import NamedTuple
 
 from pgallop.errors import ProtocolError
+from pgallop.limits import MAX_COLUMNS, MAX_SECRET_KEY_SIZE
 from pgallop.wire.reader import Reader
 
 # What Authentication messages ask for (the int32 after the length).
@@ -18,9 +19,6 @@ AUTH_MD5 = 5
 AUTH_SASL = 10
 AUTH_SASL_CONTINUE = 11
 AUTH_SASL_FINAL = 12
-
-# Protocol 3.2 bounds the secret key; 3.0 has four bytes of it.
-MAX_SECRET_KEY = 256
 
 
 class Field(NamedTuple):
@@ -45,9 +43,9 @@ def backend_key_data(reader: Reader) -> tuple[int, bytes]:
     """The process id of the server's backend and the secret key that cancels its queries."""
     pid = reader.read_int32()
     size = reader.end - reader.pos
-    if size < 4 or size > MAX_SECRET_KEY:
+    if size < 4 or size > MAX_SECRET_KEY_SIZE:
         raise ProtocolError(
-            f"the server's secret key has {size} bytes, 4 to {MAX_SECRET_KEY} expected"
+            f"the server's secret key has {size} bytes, 4 to {MAX_SECRET_KEY_SIZE} expected"
         )
     return pid, reader.read_bytes(size)
 
@@ -112,6 +110,8 @@ def parameter_description(reader: Reader) -> tuple[int, ...]:
 
 def row_description(reader: Reader) -> list[Field]:
     count = reader.read_uint16()
+    if count > MAX_COLUMNS:
+        raise ProtocolError(f"RowDescription of {count} columns, {MAX_COLUMNS} are allowed")
     # A column takes 19 bytes at the least: refuse the count before anything is allocated for it.
     if count * 19 > reader.end - reader.pos:
         raise ProtocolError(f"RowDescription of {count} columns in {reader.end - reader.pos} bytes")

@@ -4,6 +4,8 @@ from pgallop.wire cimport bigendian
 from pgallop.wire.reader cimport Reader
 
 cdef Py_ssize_t HEADER
+cdef Py_ssize_t MAX_DESCRIPTION_SIZE
+cdef Py_ssize_t MAX_SHORT_MESSAGE_SIZE
 
 
 @cython.final

@@ -5,12 +5,9 @@ message.
 """
 
 from pgallop.errors import ProtocolError
+from pgallop.limits import MAX_DESCRIPTION_SIZE, MAX_MESSAGE_SIZE, MAX_SHORT_MESSAGE_SIZE
 from pgallop.wire import bigendian
 from pgallop.wire.reader import Reader
-
-DEFAULT_MAX_MESSAGE_SIZE = 1 << 30
-
-MAX_SHORT_MESSAGE = 1 << 20
 
 HEADER = 5  # the tag and the length
 
@@ -50,7 +47,7 @@ class Framing:
     following: bytes
     following_pos: int
 
-    def __init__(self, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
+    def __init__(self, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
         self.reader = Reader(b"")
         self.tag = 0
         self.needed = HEADER
@@ -135,10 +132,10 @@ class Framing:
                 f"the server sent a message of unknown type {bytes([tag])!r}: is this PostgreSQL?"
             )
         limit = self.max_message_size
-        # Rows, copied data, errors, notices, notifications, descriptions and function results may
-        # be long; nothing else has a reason to (libpq: VALID_LONG_MESSAGE_TYPE, fe-protocol3.c).
-        if tag not in b"DdTtENAV" and limit > MAX_SHORT_MESSAGE:
-            limit = MAX_SHORT_MESSAGE
+        # Rows, copied data, errors and notices have values of any size in them; nothing else has a
+        # reason to be long (libpq's list, VALID_LONG_MESSAGE_TYPE, is longer).
+        if tag not in b"DdEN":
+            limit = min(limit, MAX_DESCRIPTION_SIZE if tag in b"Tt" else MAX_SHORT_MESSAGE_SIZE)
         if length < 4 or length > limit:
             raise ProtocolError(
                 f"the server announced a {bytes([tag])!r} message of {length} bytes, "

@@ -4,7 +4,7 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Message 
 """
 
 from pgallop.errors import InterfaceError
-from pgallop.wire.writer import Writer
+from pgallop.wire.writer import MAX_LENGTH, Writer
 
 PROTOCOL_3_0 = 196608  # 3 << 16
 CANCEL_REQUEST_CODE = 80877102  # 1234 << 16 | 5678
@@ -13,12 +13,22 @@ SSL_REQUEST_CODE = 80877103  # 1234 << 16 | 5679
 BINARY = 1
 TEXT = 0
 
-# Bind counts its parameters in 16 bits, which the server reads unsigned.
+# Bind counts its parameters and columns in 16 bits, which the server reads unsigned.
 MAX_PARAMETERS = 65535
+
+# MAX_STARTUP_PACKET_LENGTH in the server's pqcomm.h, the message's own length not counted. The
+# server closes the connection over a longer one without a word.
+MAX_STARTUP = 10000
 
 
 def cstring(text: str, what: str) -> bytes:
     """`text` as the bytes of a string that ends in NUL on the wire (the NUL not included)."""
+    # Each character takes a byte at least: before memory is taken for them.
+    if len(text) > MAX_LENGTH:
+        raise InterfaceError(
+            f"{what} is too long: it has {len(text)} characters, and PostgreSQL takes {MAX_LENGTH} "
+            f"bytes"
+        )
     try:
         data = text.encode()
     except UnicodeEncodeError as error:
@@ -32,20 +42,30 @@ def cstring(text: str, what: str) -> bytes:
 
 
 def startup_message(writer: Writer, parameters: dict[str, str]) -> None:
+    """`parameters`: user, database and settings; a name that is empty would end them."""
     strings: list[bytes] = []
     for name, value in parameters.items():
+        if not name:
+            raise InterfaceError("a connection parameter's name is empty")
         strings.append(cstring(name, "a connection parameter's name"))
         strings.append(cstring(value, f"the connection parameter {name!r}"))
-    start = writer.begin_field()
+    size = 5 + sum([len(string) + 1 for string in strings])
+    if size > MAX_STARTUP:
+        raise InterfaceError(
+            f"the connection parameters are too long: with them the StartupMessage has {size} "
+            f"bytes, and PostgreSQL takes {MAX_STARTUP}",
+            hint="settings can be set by SET, too, or kept with ALTER ROLE",
+        )
+    start = writer.begin_message(0)
     writer.write_int32(PROTOCOL_3_0)
     for string in strings:
-        writer.write_cstring(string)
+        writer.write_cstring(string, "a connection parameter")
     writer.write_byte(0)
     writer.finish_message(start)
 
 
 def cancel_request(writer: Writer, pid: int, key: bytes) -> None:
-    start = writer.begin_field()
+    start = writer.begin_message(0)
     writer.write_int32(CANCEL_REQUEST_CODE)
     writer.write_int32(pid)
     writer.write_bytes(key)
@@ -53,23 +73,22 @@ def cancel_request(writer: Writer, pid: int, key: bytes) -> None:
 
 
 def ssl_request(writer: Writer) -> None:
-    start = writer.begin_field()
+    start = writer.begin_message(0)
     writer.write_int32(SSL_REQUEST_CODE)
     writer.finish_message(start)
 
 
 def password_message(writer: Writer, password: bytes) -> None:
-    """`password` in clear or hashed; it holds no NUL (`auth.password.encode_credential`)."""
+    """`password`: in clear or hashed."""
     start = writer.begin_message(112)  # p
-    writer.write_bytes(password)
-    writer.write_byte(0)
+    writer.write_cstring(password, "the password")
     writer.finish_message(start)
 
 
 def sasl_initial_response(writer: Writer, mechanism: str, response: bytes) -> None:
     name = cstring(mechanism, "the SASL mechanism")
     start = writer.begin_message(112)  # p
-    writer.write_cstring(name)
+    writer.write_cstring(name, "the SASL mechanism")
     field = writer.begin_field()
     writer.write_bytes(response)
     writer.finish_field(field)
@@ -82,21 +101,22 @@ def sasl_response(writer: Writer, response: bytes) -> None:
     writer.finish_message(start)
 
 
-def query(writer: Writer, sql: str) -> None:
+def query(writer: Writer, sql: str, prefix: bytes = b"") -> None:
+    """`prefix`: SQL of our own that stands in front of the caller's."""
     data = cstring(sql, "the query")
     start = writer.begin_message(81)  # Q
-    writer.write_cstring(data)
+    writer.write_bytes(prefix)
+    writer.write_cstring(data, "the query")
     writer.finish_message(start)
 
 
 def parse(writer: Writer, name: bytes, sql: str, oids: tuple[int, ...]) -> None:
     """`oids`: the types of the first parameters, 0 where the server shall infer them."""
-    if len(oids) > MAX_PARAMETERS:
-        raise InterfaceError(f"{len(oids)} parameters, a statement may have {MAX_PARAMETERS}")
+    _check_count(len(oids), "parameters")
     data = cstring(sql, "the query")
     start = writer.begin_message(80)  # P
-    writer.write_cstring(name)
-    writer.write_cstring(data)
+    writer.write_cstring(name, "the statement's name")
+    writer.write_cstring(data, "the query")
     writer.write_uint16(len(oids))
     for oid in oids:
         writer.write_uint32(oid)
@@ -104,31 +124,30 @@ def parse(writer: Writer, name: bytes, sql: str, oids: tuple[int, ...]) -> None:
 
 
 def describe_statement(writer: Writer, name: bytes) -> None:
-    _named(writer, 68, 83, name)  # D, S
+    _named(writer, 68, 83, name, "the statement's name")  # D, S
 
 
 def describe_portal(writer: Writer, name: bytes) -> None:
-    _named(writer, 68, 80, name)  # D, P
+    _named(writer, 68, 80, name, "the portal's name")  # D, P
 
 
 def close_statement(writer: Writer, name: bytes) -> None:
-    _named(writer, 67, 83, name)  # C, S
+    _named(writer, 67, 83, name, "the statement's name")  # C, S
 
 
 def copy_fail(writer: Writer, reason: str) -> None:
     data = cstring(reason, "the reason")
     start = writer.begin_message(102)  # f
-    writer.write_cstring(data)
+    writer.write_cstring(data, "the reason")
     writer.finish_message(start)
 
 
 def bind_head(portal: bytes, statement: bytes, formats: tuple[int, ...]) -> bytes:
     """What stands before the parameter values in a Bind message: constant for a statement."""
-    if len(formats) > MAX_PARAMETERS:
-        raise InterfaceError(f"{len(formats)} parameters, a statement may have {MAX_PARAMETERS}")
+    _check_count(len(formats), "parameters")
     writer = Writer()
-    writer.write_cstring(portal)
-    writer.write_cstring(statement)
+    writer.write_cstring(portal, "the portal's name")
+    writer.write_cstring(statement, "the statement's name")
     _formats(writer, formats)
     writer.write_uint16(len(formats))
     return writer.take()
@@ -136,6 +155,7 @@ def bind_head(portal: bytes, statement: bytes, formats: tuple[int, ...]) -> byte
 
 def bind_tail(formats: tuple[int, ...]) -> bytes:
     """What stands behind the parameter values in a Bind message: the formats of the result."""
+    _check_count(len(formats), "columns")
     writer = Writer()
     _formats(writer, formats)
     return writer.take()
@@ -153,7 +173,7 @@ def bind_execute(writer: Writer, head: bytes, tail: bytes, max_rows: int) -> Non
 def execute(writer: Writer, portal: bytes, max_rows: int) -> None:
     """`max_rows`: suspend the portal after so many rows, 0 for no limit."""
     start = writer.begin_message(69)  # E
-    writer.write_cstring(portal)
+    writer.write_cstring(portal, "the portal's name")
     writer.write_int32(max_rows)
     writer.finish_message(start)
 
@@ -170,10 +190,10 @@ def terminate(writer: Writer) -> None:
     writer.finish_message(writer.begin_message(88))  # X
 
 
-def _named(writer: Writer, tag: int, kind: int, name: bytes) -> None:
+def _named(writer: Writer, tag: int, kind: int, name: bytes, what: str) -> None:
     start = writer.begin_message(tag)
     writer.write_byte(kind)
-    writer.write_cstring(name)
+    writer.write_cstring(name, what)
     writer.finish_message(start)
 
 
@@ -189,3 +209,8 @@ def _formats(writer: Writer, formats: tuple[int, ...]) -> None:
         writer.write_uint16(len(formats))
         for code in formats:
             writer.write_uint16(code)
+
+
+def _check_count(count: int, what: str) -> None:
+    if count > MAX_PARAMETERS:
+        raise InterfaceError(f"{count} {what}, a statement may have {MAX_PARAMETERS}")

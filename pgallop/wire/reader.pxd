@@ -11,6 +11,7 @@ cdef class Reader:
     cdef const unsigned char *base
     cdef readonly Py_ssize_t pos
     cdef readonly Py_ssize_t end
+    cdef int depth
 
     cdef void attach(self, bytes data, Py_ssize_t start, Py_ssize_t end)
     cdef Py_ssize_t take(self, Py_ssize_t size) except -1

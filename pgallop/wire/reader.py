@@ -11,17 +11,20 @@ from pgallop.wire import bigendian
 class Reader:
     """A cursor over `owner[pos:end]`.
 
-    `owner` is kept alive by the reader, so `base` (in C: a pointer into it) cannot dangle.
+    `owner` is kept alive by the reader, so `base` (in C: a pointer into it) cannot dangle. `depth`:
+    of how many nested values the one that is read is part.
     """
 
-    __slots__ = ("base", "end", "owner", "pos")
+    __slots__ = ("base", "depth", "end", "owner", "pos")
 
     owner: bytes
     base: bytes
     pos: int
     end: int
+    depth: int
 
     def __init__(self, data: bytes = b"") -> None:
+        self.depth = 0
         self.attach(data, 0, len(data))
 
     def attach(self, data: bytes, start: int, end: int) -> None:

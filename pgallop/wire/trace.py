@@ -31,7 +31,8 @@ from pgallop.wire.describe import (
 
 # Longer messages are named and measured only, so that nobody can make a trace hoard bytes.
 MAX_SHOWN: Final = 1 << 20
-MAX_STARTUP: Final = 10_000  # MAX_STARTUP_PACKET_LENGTH in the server's pqcomm.h
+# MAX_STARTUP_PACKET_LENGTH in the server's pqcomm.h, which does not count the length itself.
+MAX_STARTUP: Final = 10_004
 
 
 class _Side:

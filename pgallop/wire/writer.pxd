@@ -10,9 +10,15 @@ cdef class Writer:
     cdef bytearray buffer
     cdef unsigned char *base
     cdef readonly Py_ssize_t pos
-    cdef Py_ssize_t capacity
+    cdef readonly Py_ssize_t message
+    cdef Py_ssize_t end
+    cdef readonly Py_ssize_t capacity
+    cdef Py_ssize_t limit
 
-    cdef int grow(self, Py_ssize_t needed) except -1
+    cdef int move(self, Py_ssize_t capacity) except -1
+    cdef int enter(self, Py_ssize_t message) except -1
+    cdef int check(self, Py_ssize_t size, str what) except -1
+    cdef int grow(self, Py_ssize_t size) except -1
     cdef Py_ssize_t reserve(self, Py_ssize_t size) except -1
     cdef int write_byte(self, int value) except -1
     cdef int write_int16(self, int value) except -1
@@ -24,10 +30,11 @@ cdef class Writer:
     cdef int write_float32(self, float value) except -1
     cdef int write_float64(self, double value) except -1
     cdef int write_bytes(self, bytes data) except -1
-    cdef int write_cstring(self, bytes data) except -1
+    cdef int write_cstring(self, bytes data, str what) except -1
     cdef Py_ssize_t begin_message(self, int tag) except -1
     cdef int finish_message(self, Py_ssize_t start) except -1
     cdef Py_ssize_t begin_field(self) except -1
     cdef int finish_field(self, Py_ssize_t start) except -1
     cdef int patch_int32(self, Py_ssize_t pos, Py_ssize_t value) except -1
     cdef int truncate(self, Py_ssize_t pos) except -1
+    cdef int give_up(self, Py_ssize_t pos) except -1

@@ -1,11 +1,11 @@
 """The output buffer: messages are written into it, `take` hands over what is to be sent.
 
-Lengths are patched when a message or a field ends, and checked then: what does not fit into the
-protocol's int32 raises before a byte of it can be sent. `truncate` takes an unfinished message
-back.
+How much fits into a message is checked where room is reserved, before memory is taken for it, so
+that no length can outgrow the protocol's int32: an overflow would make the rest of a value a
+message of its own (CVE-2024-27304). `give_up` takes an unfinished message back.
 """
 
-from pgallop.errors import InterfaceError
+from pgallop.errors import InterfaceError, InternalClientError
 from pgallop.wire import bigendian
 
 # The protocol counts in signed 32 bits, but the server ends the connection over a message of 1 GiB
@@ -16,38 +16,80 @@ MAX_LENGTH = 1073741822
 KEEP_CAPACITY = 1048576
 
 
-class Writer:
-    """A growing buffer with a write position."""
+# What a buffer begins with.
+FIRST_CAPACITY = 1024
 
-    __slots__ = ("base", "buffer", "capacity", "pos")
+
+class TooLong(InterfaceError):
+    """A message would become longer than any may be."""
+
+
+class Writer:
+    """A growing buffer with a write position.
+
+    `pos`: where it writes; `message`: where the length stands of the message that is being written,
+    -1 between messages; `end`: how far it may write before it has to ask `grow`. `limit`: the
+    longest length of a message.
+    """
+
+    __slots__ = ("base", "buffer", "capacity", "end", "limit", "message", "pos")
 
     buffer: bytearray
     base: bytearray
     pos: int
+    message: int
+    end: int
     capacity: int
+    limit: int
 
     def __init__(self) -> None:
+        self.limit = MAX_LENGTH
         self.pos = 0
-        self.capacity = 0
-        self.grow(1024)
+        self.message = -1
+        self.move(FIRST_CAPACITY)
 
-    def grow(self, needed: int) -> None:
+    def move(self, capacity: int) -> None:
+        """Go on in a new buffer of that size."""
         # A new bytearray, never `extend`: nobody else may see `base` move.
-        capacity = max(needed, 2 * self.capacity)
         buffer = bytearray(capacity)
         if self.pos:
             bigendian.store_bytes(buffer, 0, bytes(self.base[: self.pos]), self.pos)
         self.buffer = buffer
         self.base = buffer
         self.capacity = capacity
+        self.enter(self.message)
+
+    def enter(self, message: int) -> None:
+        """A message's length begins at `message`; -1 when it has ended."""
+        self.message = message
+        self.end = self.capacity
+        if message >= 0 and self.capacity - message > self.limit:
+            self.end = message + self.limit
+
+    def check(self, size: int, what: str) -> None:
+        """Raise TooLong unless the message can take `what`, which has `size` bytes or more."""
+        if size < 0:
+            raise IndexError(size)
+        # Compared without a sum that could overflow.
+        if self.message >= 0 and size > self.message + self.limit - self.pos:
+            raise TooLong(
+                f"{what} is too long: with it the message has {self.pos - self.message + size} "
+                f"bytes or more, and PostgreSQL takes {self.limit}"
+            )
+
+    def grow(self, size: int) -> None:
+        """Make room for `size` more bytes."""
+        self.check(size, "the value")
+        if size > self.capacity - self.pos:
+            # With room for the end of the message, or a large value would be moved again for that.
+            self.move(max(self.pos + size + FIRST_CAPACITY, 2 * self.capacity))
 
     def reserve(self, size: int) -> int:
         """Make room for `size` bytes, move over them and return where they begin."""
         pos = self.pos
-        end = pos + size
-        if end > self.capacity:
-            self.grow(end)
-        self.pos = end
+        if size < 0 or size > self.end - pos:
+            self.grow(size)
+        self.pos = pos + size
         return pos
 
     def write_byte(self, value: int) -> None:
@@ -91,23 +133,33 @@ class Writer:
         pos = self.reserve(size)
         bigendian.store_bytes(self.base, pos, data, size)
 
-    def write_cstring(self, data: bytes) -> None:
+    def write_cstring(self, data: bytes, what: str) -> None:
         """A string that ends in NUL on the wire; a NUL inside it would begin another one."""
+        # `data` is not shown: it may be a password.
         if 0 in data:
             raise InterfaceError(
-                f"a NUL byte cannot be sent in {bytes(data[:40])!r}: PostgreSQL's strings end there"
+                f"{what} contains a NUL byte: PostgreSQL's strings end there, so it cannot be sent"
             )
+        self.check(len(data) + 1, what)
         self.write_bytes(data)
         self.write_byte(0)
 
     def begin_message(self, tag: int) -> int:
-        """Write the tag and an open length; `finish_message` takes what this returns."""
-        self.write_byte(tag)
+        """Write the tag and an open length; `finish_message` takes what this returns.
+
+        `tag`: 0 for the messages of a connection's beginning, which have none.
+        """
+        if self.message >= 0:
+            raise InternalClientError("a message was begun in the middle of another one")
+        if tag:
+            self.write_byte(tag)
+        self.enter(self.pos)
         return self.begin_field()
 
     def finish_message(self, start: int) -> None:
         # A message's length counts itself.
         self.patch_int32(start, self.pos - start)
+        self.enter(-1)
 
     def begin_field(self) -> int:
         """Write an open int32 length; `finish_field` takes what this returns."""
@@ -118,23 +170,32 @@ class Writer:
         self.patch_int32(start, self.pos - start - 4)
 
     def patch_int32(self, pos: int, value: int) -> None:
-        if value > MAX_LENGTH:
-            raise InterfaceError(
-                f"{value} bytes are too many for one message: the protocol's limit is {MAX_LENGTH}"
+        if pos < 0 or pos + 4 > self.pos:
+            raise IndexError(pos)
+        if value > self.limit:
+            raise TooLong(
+                f"the value is too long: it has {value} bytes, and PostgreSQL takes {self.limit}"
             )
         bigendian.store_int32(self.base, pos, value)
 
     def truncate(self, pos: int) -> None:
-        """Forget everything written since `pos`."""
+        """Forget what the message has from `pos` on."""
         if pos < 0 or pos > self.pos:
             raise IndexError(pos)
         self.pos = pos
+
+    def give_up(self, pos: int) -> None:
+        """Forget the messages since `pos`, also an unfinished one, and the memory they took."""
+        self.truncate(pos)
+        self.enter(-1)
+        if self.capacity > KEEP_CAPACITY:
+            self.move(max(pos, FIRST_CAPACITY))
 
     def take(self) -> bytes:
         """Hand over all that was written and start again."""
         data = bytes(self.base[: self.pos])
         self.pos = 0
+        self.enter(-1)
         if self.capacity > KEEP_CAPACITY:
-            self.capacity = 0
-            self.grow(1024)
+            self.move(FIRST_CAPACITY)
         return data

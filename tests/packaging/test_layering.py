@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 # From the ground up. A name is a module or a folder in pgallop/; those in a set share a layer.
 SANS_IO: list[set[str]] = [
-    {"_version", "types"},
+    {"_version", "limits", "types"},
     {"_excerpt", "_message", "_sqlstate", "errors"},
     {"wire"},
     {"auth"},
@@ -30,6 +30,7 @@ ASYNCIO: list[set[str]] = [
         "copy",
         "cursor",
         "dispatch",
+        "inbox",
         "introspect",
         "listen",
         "listeners",

@@ -91,6 +91,8 @@ SELECT ARRAY[1.5]::numeric[], ARRAY[true], ARRAY['\x01'::bytea], ARRAY[date '202
 SELECT ARRAY[uuid '00112233-4455-6677-8899-aabbccddeeff'], ARRAY[0.5::float4, NULL]
 SELECT ARRAY[timestamptz '2024-01-01 00:00+00'], ARRAY[interval '1 day'], ARRAY[time '01:02']
 SELECT '1 2'::int2vector, '1 2'::oidvector
+SELECT ROW(), ROW(1, 'a', NULL), ROW(1.50, ROW(true, '')), ARRAY[ROW(1), NULL, ROW('a')]
+SELECT x FROM (VALUES (1, 'a'), (2, NULL)) AS x
 SELECT '{1,2}'::int2[], '{a}'::name[], '{1}'::oid[], '{a}'::varchar[]
 SELECT 'a'::tsvector, 'a & b'::tsquery
 SELECT '$1.50'::money, '$.a'::jsonpath, 'a'::refcursor
@@ -161,7 +163,6 @@ DIFFERENT: list[tuple[str, Any, Any]] = [
     ("SELECT point '(1,2)'", asyncpg.Point(1, 2), "(1,2)"),
     ("SELECT int4range(1, 5)", asyncpg.Range(1, 5), "[1,5)"),
     ("SELECT B'101'", BITS, "101"),
-    ("SELECT ROW(1, 'a')", (1, "a"), "(1,a)"),
     ("SELECT '7'::xid", 7, "7"),
     ("SELECT '(0,1)'::tid", (0, 1), "(0,1)"),
     ("SELECT '1/2'::pg_lsn", 2**32 + 2, "1/2"),

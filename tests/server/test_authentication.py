@@ -84,6 +84,13 @@ async def test_wrong(there: Connect, role: str, wrong: str) -> None:
     assert wrong not in "".join(traceback.format_exception(caught.value))
 
 
+async def test_over_tcp_it_is_unverified_who_refuses(strict: EmbeddedServer) -> None:
+    for host, unverified in ((strict.tcp_host, True), (strict.host, False)):
+        with pytest.raises(pgallop.InvalidPasswordError) as caught:
+            await pgallop.connect(host=host, port=strict.port, user="salted", password="wrong")
+        assert any("unverified" in note for note in caught.value.__notes__) is unverified
+
+
 @pytest.mark.parametrize("role", METHODS)
 async def test_empty(there: Connect, role: str) -> None:
     with pytest.raises(pgallop.InvalidPasswordError):

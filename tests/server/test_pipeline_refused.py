@@ -6,6 +6,16 @@ import asyncio
 
 import pytest
 from live import Connect, Monitor
+from scripted_server import WELCOME, ScriptedServer, close, expect, send
+from scripts import (
+    BIND_COMPLETE,
+    NO_DATA,
+    PARSE_COMPLETE,
+    command_complete,
+    error_response,
+    parameter_description,
+    ready_for_query,
+)
 
 import pgallop
 from pgallop import Outcome, Pipeline, PipelineError
@@ -296,6 +306,32 @@ async def test_the_connection_is_lost(connect: Connect, monitor: Monitor) -> Non
     with pytest.raises(PipelineError, match="not known"):
         pipeline.statements[2].result()
     assert entries(monitor) == [1]
+
+
+async def test_the_connection_is_lost_behind_a_refusal() -> None:
+    """Nothing is in doubt: what the server had begun, it has rolled back."""
+    prepared = [PARSE_COMPLETE, parameter_description(), NO_DATA, ready_for_query()]
+    inserted = [BIND_COMPLETE, command_complete("INSERT 0 1")]
+    script = [
+        *WELCOME,
+        expect(*["Parse", "Describe", "Sync"] * 2),
+        send(*prepared * 2),
+        expect(*["Bind", "Execute"] * 3, "Sync"),
+        send(*inserted, BIND_COMPLETE, error_response("22012", "division by zero")),
+        close(),
+    ]
+    with ScriptedServer(script) as server:
+        conn = await pgallop.connect(
+            host=server.host, port=server.port, user="ada", ssl="disable", timeout=5
+        )
+        with pytest.raises(PipelineError, match="statement 2 of 3 failed and was not") as raised:
+            async with conn.pipeline() as pipeline:
+                pipeline.execute("INSERT INTO entries VALUES (1)")
+                pipeline.execute("UPDATE entries SET id = id / 0")
+                pipeline.execute("INSERT INTO entries VALUES (1)")
+        assert isinstance(raised.value.__cause__, pgallop.DivisionByZeroError)
+        assert outcomes(pipeline) == [ROLLED_BACK, FAILED, NOT_RUN]
+        assert conn.is_closed()
 
 
 async def test_the_connection_is_lost_while_it_is_prepared(connect: Connect) -> None:

@@ -50,8 +50,18 @@ async def test_as_many_parameters_as_there_can_be(connect: Connect) -> None:
         most = ", ".join(f"${i}" for i in range(1, 65536))
         query = f"SELECT cardinality(ARRAY[{most}]::int[])"
         assert await conn.fetchval(query, *range(65535)) == 65535
-        with pytest.raises(pgallop.InterfaceError, match="65535 arguments, 65536 given"):
-            await conn.fetchval(query, *range(65536))
+        assert await conn.fetchrow(query, *range(65535)) == (65535,)
+        assert await conn.execute(query, *range(65535)) == "SELECT 1"
+        async with conn.pipeline() as pipeline:
+            answer = pipeline.fetchval(query, *range(65535))
+        assert answer.result() == 65535
+        for call in (conn.fetch, conn.fetchval, conn.fetchrow, conn.execute):
+            with pytest.raises(pgallop.InterfaceError, match="65535 arguments, 65536 given"):
+                await call(query, *range(65536))
+        with pytest.raises(pgallop.InterfaceError, match=r"statement 2 of 2: .* 65536 given"):
+            async with conn.pipeline() as pipeline:
+                pipeline.fetchval(query, *range(65535))
+                pipeline.fetchval(query, *range(65536))
         assert await conn.fetchval("SELECT $1::int", 1) == 1
 
 
@@ -61,9 +71,12 @@ async def test_one_parameter_more(connect: Connect, given: int) -> None:
     async with connect() as conn:
         all_of_them = ", ".join(f"${i}" for i in range(1, 65537))
         query = f"SELECT cardinality(ARRAY[{all_of_them}]::int[])"
-        for _ in range(2):
+        for call in (conn.fetchval, conn.fetchval, conn.execute, conn.fetchrow):
             with pytest.raises(pgallop.InterfaceError, match="65535"):
-                await conn.fetchval(query, *range(given))
+                await call(query, *range(given))
+        with pytest.raises(pgallop.InterfaceError, match="65535"):
+            async with conn.pipeline() as pipeline:
+                pipeline.execute(query, *range(given))
         assert await conn.fetchval("SELECT $1::int", 1) == 1
 
 
@@ -78,15 +91,46 @@ async def test_a_message_above_the_limit_ends_the_connection(connect: Connect) -
             await conn.fetchval("SELECT 1")
 
 
-def test_an_argument_above_the_protocols_limit(connect: Connect) -> None:
-    async def send_too_much() -> None:
-        async with connect() as conn:
-            query = "SELECT length($1::bytea)"
-            with pytest.raises(pgallop.InterfaceError, match="1073741823 bytes are too many"):
-                await conn.fetchval(query, bytes((1 << 30) - 1))
-            assert await conn.fetchval(query, b"xy") == 2
+async def test_an_error_that_quotes_a_large_value(connect: Connect) -> None:
+    """Only until it has authenticated itself a server may not send so much."""
+    async with connect() as conn:
+        with pytest.raises(pgallop.InvalidTextRepresentationError) as caught:
+            await conn.fetchval("SELECT repeat('x', 2 * 1024 * 1024)::int")
+        assert len(str(caught.value)) > 2 * MIB
+        assert await conn.fetchval("SELECT 1") == 1
 
-    asyncio.run(send_too_much())  # on one loop: it takes seconds, and what it tests is not there
+
+async def test_as_many_columns_as_there_can_be(connect: Connect) -> None:
+    async with connect() as conn:
+        columns = ", ".join(
+            f"{i} AS a_column_whose_name_takes_all_the_room_that_it_may_have_{i:04}"
+            for i in range(1664)
+        )
+        row = await conn.fetchrow(f"SELECT {columns}")
+        assert row is not None
+        assert tuple(row) == tuple(range(1664))
+
+
+async def test_an_argument_above_the_protocols_limit(connect: Connect) -> None:
+    """Nobody looks at its bytes, so that they take no time and no memory."""
+    query = "SELECT length($1::bytea)"
+    much = bytes((1 << 30) - 1)
+    why = r"argument \$1 \(bytea\): the value is too long: .* PostgreSQL takes 1073741822"
+    async with connect() as conn:
+        for call in (conn.fetch, conn.fetchval, conn.fetchrow, conn.execute):
+            with pytest.raises(pgallop.DataError, match=why):
+                await call(query, much)
+        calls = [conn.fetchval(query, value) for value in (b"x", much, b"xyz")]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [answers[0], answers[2]] == [1, 3]
+        assert isinstance(answers[1], pgallop.DataError)
+        with pytest.raises(pgallop.DataError, match=f"statement 2 of 3: .*{why}"):
+            async with conn.pipeline() as pipeline:
+                pipeline.execute("CREATE TEMPORARY TABLE never_made ()")
+                pipeline.fetchval(query, much)
+                pipeline.fetchval(query, b"x")
+        assert await conn.fetchval("SELECT to_regclass('never_made')::text") is None
+        assert await conn.fetchval(query, b"xy") == 2
 
 
 async def test_the_loop_goes_on_during_a_large_result(connect: Connect) -> None:

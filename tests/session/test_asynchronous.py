@@ -21,7 +21,8 @@ from scripts import (
 )
 
 from pgallop.errors import PostgresMessage, ProtocolError, UnsupportedClientFeatureError
-from pgallop.session.session import MAX_PARAMETERS, Session
+from pgallop.limits import MAX_SETTINGS
+from pgallop.session.session import Session
 
 ONE = statement("SELECT 1", (), (("n", INT4),))
 ANSWER = (BIND_COMPLETE, data_row(int4(1)), command_complete("SELECT 1"), ready_for_query())
@@ -92,11 +93,11 @@ def test_a_setting_changes(talk: Conversation) -> None:
 
 def test_a_flood_of_settings() -> None:
     talk = Conversation()
-    talk.server(*[parameter_status(f"s{i}", "1") for i in range(MAX_PARAMETERS)])
+    talk.server(*[parameter_status(f"s{i}", "1") for i in range(MAX_SETTINGS)])
     talk.server(parameter_status("s0", "2"))  # known, so no more of them
-    with pytest.raises(ProtocolError, match=f"more than {MAX_PARAMETERS} parameters"):
+    with pytest.raises(ProtocolError, match=f"more than {MAX_SETTINGS} settings"):
         talk.server(parameter_status("one more", "1"))
-    assert len(talk.session.parameters) == MAX_PARAMETERS == 1000
+    assert len(talk.session.parameters) == MAX_SETTINGS == 1000
     assert talk.session.parameters["s0"] == "2"
 
 

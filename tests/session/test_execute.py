@@ -105,6 +105,15 @@ def test_the_first_row_only_with_arguments(talk: Conversation) -> None:
 
 
 @at_every_split
+def test_more_rows_than_asked_for(talk: Conversation) -> None:
+    """A server that does not mind the limit gets no memory for it."""
+    answer = talk.execute(ALL, limited=True)
+    rows = [data_row(int4(number)) for number in range(7, 12)]
+    talk.server(BIND_COMPLETE, *rows, command_complete("SELECT 5"), ready_for_query())
+    assert [row["id"] for row in answer.result[0]] == [7]
+
+
+@at_every_split
 def test_an_empty_query(talk: Conversation) -> None:
     answer = talk.execute(statement(""))
     talk.server(BIND_COMPLETE, EMPTY_QUERY_RESPONSE, ready_for_query())
@@ -212,14 +221,12 @@ def test_an_argument_that_cannot_be_encoded(talk: Conversation) -> None:
     assert after.result == ([], b"INSERT 0 1")
 
 
-@at_every_split
-def test_arguments_too_long_for_a_message(talk: Conversation) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "MAX_LENGTH", 100)
-        with pytest.raises(InterfaceError, match="bytes are too many for one message"):
-            talk.execute(INSERT, 1, "x" * 101)  # the field alone
-        with pytest.raises(InterfaceError, match="bytes are too many for one message"):
-            talk.execute(INSERT, 1, "x" * 90)  # the message around it
+def test_arguments_too_long_for_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "MAX_LENGTH", 100)
+    talk = Conversation()
+    for size in (101, 90):  # the field alone, the message around it
+        with pytest.raises(DataError, match=r"\$2 \(text\): the value is too long"):
+            talk.execute(INSERT, 1, "x" * size)
     assert talk.written_bytes() == b""
     answer = talk.execute(INSERT, 1, "Ada")
     talk.server(BIND_COMPLETE, command_complete("INSERT 0 1"), ready_for_query())

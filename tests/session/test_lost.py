@@ -17,8 +17,10 @@ from scripts import (
 
 from pgallop.errors import (
     AdminShutdownError,
+    CollateralCancelError,
     ConnectionDoesNotExistError,
     DivisionByZeroError,
+    InFailedSQLTransactionError,
     InterfaceError,
     ProtocolError,
 )
@@ -92,6 +94,28 @@ def test_an_error_without_its_end(talk: Conversation) -> None:
     talk.server(BIND_COMPLETE, error_response("22012", "division by zero"))
     talk.session.lost(ConnectionResetError("gone"))
     assert isinstance(answer.error, DivisionByZeroError)
+
+
+@at_every_split
+def test_an_error_in_a_failed_transaction_without_its_end(talk: Conversation) -> None:
+    talk.simple("BEGIN")
+    first, second = talk.execute(ONE), talk.execute(ONE)
+    talk.server(command_complete("BEGIN"), ready_for_query("T"))
+    talk.server(BIND_COMPLETE, error_response("22012", "division by zero"), ready_for_query("E"))
+    talk.server(error_response("25P02", "current transaction is aborted"))
+    talk.session.lost(ConnectionResetError("gone"))
+    assert isinstance(second.error, InFailedSQLTransactionError)
+    assert second.error.__cause__ is first.error
+
+
+@at_every_split
+def test_a_neighbour_is_hit_and_has_no_end(talk: Conversation) -> None:
+    gone, hit = talk.execute(ONE), talk.execute(ONE)
+    talk.abandon(gone)
+    talk.session.expose()
+    talk.server(*ANSWER, BIND_COMPLETE, error_response("57014", "canceling statement"))
+    talk.session.lost(ConnectionResetError("gone"))
+    assert isinstance(hit.error, CollateralCancelError)
 
 
 @at_every_split

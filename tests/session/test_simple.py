@@ -17,6 +17,7 @@ from scripts import (
 )
 
 from pgallop.errors import InterfaceError, PostgresSyntaxError, ProtocolError, UniqueViolationError
+from pgallop.session.simple import SimpleQuery
 
 ROW = (row_description(("id", INT4)), data_row(int4(1)), data_row(int4(2)))
 
@@ -119,3 +120,17 @@ def test_a_malformed_answer(talk: Conversation, messages: tuple[bytes, ...]) -> 
     with pytest.raises(ProtocolError):
         talk.server(*messages)
     assert not answer.done()
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [("11", "4"), ("8", "1"), ("1", "1"), ("0", "0"), ("x", "x"), ("٣", "٣"), ("9" * 5000, None)],
+)
+def test_positions_behind_a_begin(sent: str, shown: str | None) -> None:
+    """They count in what was sent; what is none stays as it is, be it longer than int() takes."""
+    talk = Conversation()
+    request = SimpleQuery(None, "SELEC 1")
+    request.carry("BEGIN")
+    answer = talk.submit(request)
+    talk.server(error_response("42601", "syntax error", P=sent), ready_for_query())
+    assert answer.error.position == (sent if shown is None else shown)

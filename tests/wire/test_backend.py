@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scripts import INT4, TEXT, column, int4, string
 
 from pgallop.errors import ProtocolError
+from pgallop.limits import MAX_COLUMNS
 from pgallop.wire import backend
 from pgallop.wire.backend import Field
 from pgallop.wire.reader import Reader
@@ -226,3 +227,12 @@ def test_a_changed_byte_is_read_or_refused(name: str) -> None:
         except ProtocolError:
             refused += 1
     assert refused > 0
+
+
+def test_the_most_columns() -> None:
+    one = column("", INT4, 1)
+    most = pack("!H", MAX_COLUMNS) + one * MAX_COLUMNS
+    assert len(backend.row_description(Reader(most))) == MAX_COLUMNS == 8192
+    for more in (MAX_COLUMNS + 1, 65535):
+        with pytest.raises(ProtocolError, match=f"{more} columns, {MAX_COLUMNS} are allowed"):
+            backend.row_description(Reader(pack("!H", more) + one * more))

@@ -1,0 +1,12 @@
+"""All targets, by name."""
+
+from __future__ import annotations
+
+from fuzz import codec_targets, message_targets, session_targets, text_targets
+from fuzz.target import Target
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for module in (session_targets, codec_targets, message_targets, text_targets)
+    for target in module.TARGETS
+}
