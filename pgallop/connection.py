@@ -12,7 +12,7 @@ from typing import Any
 
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.config.options import ConnectOptions
-from pgallop.dispatch import Dispatch
+from pgallop.dispatch import Dispatch, checked_seconds
 from pgallop.errors import InterfaceError, PostgresMessage
 from pgallop.inbox import Inbox
 from pgallop.listen import Channels
@@ -309,6 +309,7 @@ class Connection:
         if self.is_closed():
             return
         self._dispatch.check_loop()
+        timeout = None if timeout is None else checked_seconds(timeout)
         self._closing = True
         self._dispatch.close_off()
         try:

@@ -7,11 +7,13 @@ the transaction of another context to end, or to be prepared first (`run`).
 import asyncio
 from asyncio import get_running_loop
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from pgallop import repetition
+from pgallop.codecs.codec import shown
 from pgallop.codecs.registry import Registry
 from pgallop.errors import (
+    ClientConfigurationError,
     CollateralCancelError,
     ConnectionDoesNotExistError,
     InterfaceError,
@@ -126,8 +128,7 @@ class Dispatch:
             or (self.ownership.blocks and not self.ownership.is_my_turn())
         ):
             return None
-        if timeout is None:
-            timeout = self._command_timeout
+        timeout = self._command_timeout if timeout is None else checked_seconds(timeout)
         request = Execute(self._loop.create_future(), statement, args, limited)
         self.submit(request)
         if timeout is not None:
@@ -369,6 +370,11 @@ class Dispatch:
             return False
         return self.unattended("ROLLBACK", lambda request: on_end(request, times), at_once=True)
 
+    def lose(self, error: ProtocolError) -> NoReturn:
+        """Leave a server that broke the protocol, and tell the caller."""
+        self._stream.lose(error)
+        raise error
+
     def in_transaction(self) -> bool:
         """Whether the server was in a transaction, failed or not, when it last answered.
 
@@ -452,8 +458,7 @@ class Dispatch:
 
     def deadline(self, timeout: float | None) -> tuple[float | None, float | None]:
         """The timeout in seconds that a call has, and when it ends on the loop's clock."""
-        if timeout is None:
-            timeout = self._command_timeout
+        timeout = self._command_timeout if timeout is None else checked_seconds(timeout)
         return timeout, None if timeout is None else self._loop.time() + timeout
 
     def submit(self, request: Request, begins: bool = True, at_once: bool = False) -> None:
@@ -524,6 +529,20 @@ def plain_text(query: object) -> str:
     if not isinstance(query, str):
         raise InterfaceError(f"the query has to be a str, not {type(query).__name__}")
     return str.__str__(query)
+
+
+def checked_seconds(timeout: Any) -> float:
+    """A caller's `timeout`, before anything is sent under it; refused if it is no number."""
+    try:
+        # float() would also parse text.
+        number = float("nan" if isinstance(timeout, (str, bytes, bytearray)) else timeout)
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if number != number:
+        raise ClientConfigurationError(
+            f"timeout: expected seconds or None, got {shown(timeout)}", safe_to_retry=True
+        )
+    return timeout if isinstance(timeout, (int, float)) else number
 
 
 def timed_out(timeout: float | None) -> TimeoutError:

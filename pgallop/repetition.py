@@ -33,4 +33,4 @@ async def is_harmless(
         )
     except (PostgresError, InterfaceError):
         return False  # nothing was proven
-    return rows[0][0] is True
+    return [tuple(row) for row in rows] == [(True,)]

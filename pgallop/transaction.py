@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pgallop.dispatch import Dispatch
-from pgallop.errors import InterfaceError, PostgresError, TransactionAborted
+from pgallop.errors import InterfaceError, PostgresError, ProtocolError, TransactionAborted
 from pgallop.ownership import Block, BlockState
 from pgallop.session.request import Request
 from pgallop.session.session import is_open
@@ -246,6 +246,8 @@ class Transaction:
         tag = await self._dispatch.answer(self._end(text))
         if tag == "ROLLBACK":
             raise aborted() from self._failure
+        if self._savepoint is None and tag != "COMMIT":
+            self._dispatch.lose(ProtocolError(f"the server answered COMMIT by {tag[:20]!r}"))
 
     async def _rollback(self, patience: float | None = None) -> None:
         self._check_started("roll back")

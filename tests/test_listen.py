@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
-from scripted_server import FAREWELL, WELCOME, ScriptedServer, Step, close, expect, send, wait
+from scripted_server import (
+    FAREWELL,
+    WELCOME,
+    ScriptedServer,
+    Step,
+    close,
+    expect,
+    flood,
+    send,
+    wait,
+)
 from scripts import command_complete, error_response, notification_response, ready_for_query
 
 import pgallop
+from pgallop import inbox
 from pgallop.connecting import ConnectCall
 
 LISTENED = command_complete("LISTEN") + ready_for_query()
@@ -54,6 +66,42 @@ async def test_what_comes_before_the_end() -> None:
                 await asyncio.sleep(0.002)
         await asyncio.sleep(0)
         assert ear.heard == ["hello"] * 3
+
+
+async def test_nothing_is_read_while_listeners_do_not_keep_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor does the loop turn around for that; then all the rest comes, answers too."""
+    monkeypatch.setattr(inbox, "MAX_LISTENER_TASKS", 5)
+    monkeypatch.setattr(inbox, "MAX_PENDING_MESSAGES", 20)
+    asked = expect("Query sql='DO'")
+    done = send(command_complete("DO"), ready_for_query())
+    script = [*WELCOME, LISTEN, send(LISTENED), asked, flood(HELLO * 10, 10_000), done, *FAREWELL]
+    with ScriptedServer(script) as server:
+        async with call(server) as conn:
+            go_on = asyncio.Event()
+            heard: list[str] = []
+
+            async def listener(conn: object, pid: int, channel: str, payload: str) -> None:
+                await go_on.wait()
+                heard.append(payload)
+
+            await conn.add_listener("jobs", listener)
+            asking = asyncio.create_task(conn.execute("DO"))
+            async with asyncio.timeout(5):
+                while not conn._session.paused:
+                    await asyncio.sleep(0.002)
+            spent = time.thread_time()
+            await asyncio.sleep(0.3)
+            assert time.thread_time() - spent < 0.1
+            assert not heard
+            assert not asking.done()
+            go_on.set()
+            assert await asking == "DO"
+            async with asyncio.timeout(5):
+                while len(heard) < 100_000:
+                    await asyncio.sleep(0.002)
+            assert len(heard) == 100_000
 
 
 async def test_behind_the_last_listener() -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "Account",
     "EmbeddedServerError",
     "private_folder",
+    "server_environment",
     "unprivileged_account",
     "usable_bin_dir",
     "wheel_bin_dir",
@@ -127,6 +128,17 @@ def _programs_obstacle(account: Account, bin_dir: Path) -> str | None:
     return next(filter(None, obstacles), None)
 
 
+def server_environment() -> dict[str, str]:
+    """Return the environment without what would change the server or its language.
+
+    Libraries that are loaded into this program first are not meant for it either: initdb does not
+    come to its end with gcc's AddressSanitizer.
+    """
+    foreign = ("PG", "LC_", "LANG", "LD_PRELOAD")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {**kept, "LC_ALL": "C", "TZ": "UTC"}
+
+
 def _obstacle(account: Account, *command: str | Path) -> str | None:
     """Try a harmless command as this account: only the system knows all that may forbid it."""
     try:
@@ -135,6 +147,7 @@ def _obstacle(account: Account, *command: str | Path) -> str | None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             cwd="/",
+            env=server_environment(),
             user=account.uid,
             group=account.gid,
             extra_groups=[],

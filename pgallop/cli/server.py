@@ -26,6 +26,7 @@ from pgallop.cli.installation import (
     Account,
     EmbeddedServerError,
     private_folder,
+    server_environment,
     unprivileged_account,
     usable_bin_dir,
     wheel_bin_dir,
@@ -100,7 +101,7 @@ class _Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=folder,
-                env=_environment(),
+                env=server_environment(),
                 start_new_session=True,  # the terminal's Ctrl-C is for the program alone
                 umask=0o077,
                 user=None if account is None else account.uid,
@@ -409,13 +410,6 @@ def _is_ready(status_file: Path) -> bool:
 def _quoted(value: str) -> str:
     """Write a value as postgresql.conf reads it: quotes doubled, backslashes too."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment without what would change the server or its language."""
-    foreign = ("PG", "LC_", "LANG")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _free_port() -> int:

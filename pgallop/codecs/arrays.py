@@ -191,7 +191,7 @@ class ArrayCodec(Codec):
                     f"{element.name} takes"
                 )
             reader.end = end
-        return values
+        return clist.filled(values)
 
 
 class FixedWidthCodec(ArrayCodec):
@@ -225,7 +225,7 @@ class FixedWidthCodec(ArrayCodec):
                 pos += 4 + width
             else:
                 reader.pos = pos
-                return values
+                return clist.filled(values)
         # There are NULLs.
         return ArrayCodec.read_items(self, reader, count)
 

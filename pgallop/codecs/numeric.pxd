@@ -11,6 +11,7 @@ from pgallop.wire.writer cimport Writer
 cdef int NEGATIVE
 cdef int MAX_WEIGHT
 cdef int MAX_SCALE
+cdef int MAX_ZEROS
 cdef int MINUS
 cdef int POINT
 cdef int ZERO
@@ -41,6 +42,9 @@ cdef class NumericCodec(Codec):
     @cython.locals(count=int, weight=int, sign=int, scale=int, number=int64_t,
                    place=int)
     cdef object decode(self, Reader reader, Py_ssize_t size)
+
+    @cython.locals(exponent=int, digits=str)
+    cdef object read_short(self, Reader reader, int count, int weight, int sign, int scale)
 
     @cython.locals(highest=int, size=Py_ssize_t, target="unsigned char *", pos=Py_ssize_t,
                    lowest=int, place=int, digit=uint32_t, decimal=uint32_t, significant=uint32_t)

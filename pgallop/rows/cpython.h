@@ -3,6 +3,14 @@
 #define PGALLOP_CPYTHON_H
 #include <Python.h>
 
+/* Unknown to the collector while it has empty slots: gc.get_objects() would show it to others, who
+   crash on them. */
+static inline PyObject *pgallop_new_tuple(Py_ssize_t size) {
+    PyObject *tuple = PyTuple_New(size);
+    if (tuple != NULL)
+        PyObject_GC_UnTrack(tuple);
+    return tuple;
+}
 /* Consumes no reference: the tuple takes its own. */
 static inline void pgallop_fill(PyObject *tuple, Py_ssize_t i, PyObject *value) {
     Py_INCREF(value);

@@ -1,7 +1,8 @@
 """CPython calls that have no spelling in Python, as plain Python.
 
 Compiled modules cimport the same names from `cpython.pxd` and never reach this file. There a tuple
-is filled in place; here a list stands in for it until it is complete.
+is filled in place, out of the collector's sight until it is shown to it (`track`); here a list
+stands in for it until it is complete.
 """
 
 from typing import Any

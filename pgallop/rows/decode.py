@@ -43,8 +43,9 @@ class RowDecoder:
         record.shape = self.shape
         record.fields = self.fields(reader)
         if self.atomic:
-            cpython.untrack(record.fields)
             cpython.untrack(record)
+        else:
+            cpython.track(record.fields)
         return record
 
     def fields(self, reader: Reader) -> tuple[Any, ...]:

@@ -401,6 +401,7 @@ class Session:
             elif head.error is not error:
                 self.judge(head)  # all is said of it but its ReadyForQuery
         self.broken = error
+        self.framing.drop()
         requests = [*self.requests, *self.waiting]
         self.requests.clear()
         self.waiting.clear()

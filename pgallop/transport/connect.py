@@ -113,12 +113,12 @@ async def open_host(
     startup = Startup(None, parameters, password, private, options.scram_max_iterations)
     try:
         await authenticate(loop, session, stream, startup, password)
-    except ConnectionDoesNotExistError as error:
-        stream.lose(error)
-        reset = ConnectionResetError("the server closed the connection during startup")
-        raise cannot_connect(host.host, host.port, reset) from error
     except BaseException as error:
         stream.lose(error)
+        # One with this SQLSTATE that the server has said has no cause.
+        if isinstance(error, ConnectionDoesNotExistError) and error.__cause__ is not None:
+            reset = ConnectionResetError("the server closed the connection during startup")
+            raise cannot_connect(host.host, host.port, reset) from error
         known = startup.accepted() or is_proven(host, context)
         if isinstance(error, PostgresError) and not known:
             error.add_note("unverified: said before authentication, by whoever answers there")

@@ -324,6 +324,7 @@ class SocketStream(Stream):
         # The loop forgets the descriptor before the number can be given to another socket.
         fd = self.fd
         self.fd = -1
+        self.backlog = b""
         if not self.loop.is_closed():
             self.loop.remove_reader(fd)
             self.loop.remove_writer(fd)

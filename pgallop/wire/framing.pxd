@@ -28,5 +28,6 @@ cdef class Framing:
     cdef object complete(self, bytes data)
     cdef bint next(self) except -1
     cdef bint stop(self) except -1
+    cdef object drop(self)
     cdef Py_ssize_t message_length(self, const unsigned char *base, Py_ssize_t pos) except -1
     cdef int check_header(self, int tag, Py_ssize_t length) except -1

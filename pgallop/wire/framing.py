@@ -116,6 +116,13 @@ class Framing:
         self.reader.attach(b"", 0, 0)
         return False
 
+    def drop(self) -> None:
+        """Forget what was received: nothing of it is walked any more, and none of it is kept."""
+        self.partial = bytearray()
+        self.following = b""
+        self.walk(b"", 0)
+        self.reader.attach(b"", 0, 0)
+
     def message_length(self, base: bytes, pos: int) -> int:
         """The length in the header at `base[pos]`, which counts itself and not the tag."""
         tag = base[pos]

@@ -9,6 +9,8 @@ import random
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -100,6 +102,36 @@ async def test_no_time_at_all(connect: Connect, timeout: float) -> None:
                 with pytest.raises(TimeoutError), took(0, 0.3):
                     await call(SLEEP, timeout=timeout)
             assert await conn.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("timeout", ["1", b"1", float("nan"), 10**400, object(), []])
+async def test_a_timeout_that_is_none(connect: Connect, timeout: Any) -> None:
+    """It is refused before anything is sent, and not behind a statement that runs all the same."""
+    async with connect() as conn:
+        await conn.execute("CREATE TEMP TABLE t (a int)")
+        await conn.execute("INSERT INTO t VALUES ($1)", 0)
+        insert = "INSERT INTO t VALUES (2)"
+        calls: list[Callable[[], Awaitable[Any]]] = [
+            lambda: conn.execute("INSERT INTO t VALUES ($1)", 1, timeout=timeout),
+            lambda: conn.fetchrow("INSERT INTO t VALUES ($1)", 1, timeout=timeout),
+            lambda: conn.fetch(insert, timeout=timeout),
+            lambda: conn.execute(insert, timeout=timeout),
+            lambda: conn.close(timeout=timeout),
+        ]
+        for call in calls:
+            with pytest.raises(pgallop.ClientConfigurationError, match="timeout: expected seconds"):
+                await call()
+        with pytest.raises(pgallop.ClientConfigurationError, match="timeout: expected seconds"):
+            async with conn.pipeline(timeout=timeout) as pipeline:
+                pipeline.execute(insert)
+        assert await conn.fetchval("SELECT count(*) FROM t") == 1
+
+
+@pytest.mark.parametrize("timeout", [5, Decimal(5), Fraction(5), True, float("inf")])
+async def test_numbers_of_all_kinds(connect: Connect, timeout: Any) -> None:
+    async with connect() as conn:
+        for _ in range(2):
+            assert await conn.fetchval("SELECT 1", timeout=timeout) == 1
 
 
 async def test_timeout_is_an_ordinary_timeout_error(connect: Connect) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from conversation import Conversation, at_every_split, statement
 from scripts import (
@@ -54,6 +56,20 @@ def test_in_the_middle_of_a_message(talk: Conversation) -> None:
     talk.server(*ANSWER[:1], ANSWER[1][:7])
     talk.session.lost(ConnectionResetError("gone"))
     assert isinstance(answer.error, ConnectionDoesNotExistError)
+
+
+def test_the_bytes_of_a_message_that_never_ended_are_not_kept() -> None:
+    talk = Conversation()
+    talk.execute(ONE)
+    data = BIND_COMPLETE + message("D", bytes(5_000_000), length=10_000_000)
+    tracemalloc.start()
+    try:
+        talk.session.feed(data)
+        assert tracemalloc.get_traced_memory()[0] > 5_000_000
+        talk.session.lost(ConnectionResetError("gone"))
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @at_every_split

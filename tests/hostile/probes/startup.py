@@ -283,6 +283,12 @@ REFUSALS = [
         words="no database shop",
     ),
     Probe(
+        name="an error that says the connection does not exist",
+        script=startup(error_response("08003", "no such thing", "FATAL"), close()),
+        error=pgallop.ConnectionDoesNotExistError,
+        words="no such thing",
+    ),
+    Probe(
         name="an error before authentication, and no end of the connection",
         script=startup(error_response("28000", "no entry for you", "FATAL"), stall()),
         error=pgallop.InvalidAuthorizationSpecificationError,

@@ -7,7 +7,7 @@ import contextlib
 
 from hostile.probe import Probe, look_on, run_script, run_transaction, said, simple
 from scripted_server import WELCOME, Step, close, expect, send, wait
-from scripts import command_complete, error_response, ready_for_query
+from scripts import EMPTY_QUERY_RESPONSE, command_complete, error_response, ready_for_query
 
 import pgallop
 
@@ -115,6 +115,28 @@ PROBES = [
         ask=run_and_use,
         error=pgallop.InterfaceError,
         words="b'C' when nothing was asked of it",
+    ),
+    Probe(
+        name="COMMIT is answered by ReadyForQuery and nothing else",
+        script=[*BEGUN, expect("Query sql='COMMIT'"), send(ready_for_query())],
+        ask=run_transaction,
+        words="answered COMMIT by ''",
+    ),
+    Probe(
+        name="COMMIT is answered by an empty query",
+        script=[
+            *BEGUN,
+            expect("Query sql='COMMIT'"),
+            send(EMPTY_QUERY_RESPONSE, ready_for_query()),
+        ],
+        ask=run_transaction,
+        words="answered COMMIT by ''",
+    ),
+    Probe(
+        name="COMMIT is answered by another statement's tag",
+        script=[*BEGUN, expect("Query sql='COMMIT'"), send(done("DO"))],
+        ask=run_transaction,
+        words="answered COMMIT by 'DO'",
     ),
     Probe(
         name="COMMIT is answered by a status that is none",

@@ -161,6 +161,12 @@ def numeric(count: int, weight: int, sign: int, scale: int, *digits: int) -> byt
     return pack(f"!HhHH{len(digits)}H", count, weight, sign, scale, *digits)
 
 
+def numerics(count: int, data: bytes) -> bytes:
+    """An array of so many numbers with these bytes."""
+    head = pack("!iiIii", 1, 0, OIDS["numeric"], count, 1)
+    return head + (pack("!i", len(data)) + data) * count
+
+
 def number(name: str, data: bytes, words: str) -> Probe:
     return broken(f"numeric: {name}", OIDS["numeric"], data, words)
 
@@ -183,6 +189,22 @@ NUMERIC = [
         script=value(numeric(1, 32_767, 0, 16_383, 9_999), OIDS["numeric"]),
         ask=fetch,
         error=None,
+        usable=True,
+    ),
+    Probe(
+        name="numeric[]: 2,000 times 10^131068",
+        script=value(numerics(2000, numeric(1, 32_767, 0, 16_383, 1)), ARRAYS["numeric"]),
+        ask=length,
+        error=None,
+        value=2000,
+        usable=True,
+    ),
+    Probe(
+        name="numeric[]: 2,000 zeros of the largest weight",
+        script=value(numerics(2000, numeric(0, 32_767, 0, 16_383)), ARRAYS["numeric"]),
+        ask=length,
+        error=None,
+        value=2000,
         usable=True,
     ),
     Probe(
