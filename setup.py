@@ -117,9 +117,12 @@ class BuildExtensions(build_ext):
         from Cython.Build import cythonize
         from Cython.Compiler.Errors import CompileError
 
-        options_changed = Path(SETUP_SCRIPT).stat().st_mtime
+        # Cython follows what a header cimports by name, but not `from package cimport module`: its
+        # dependency_regex loses the names there (Cython/Build/Dependencies.py, 3.3.1).
+        headers = [Path(SETUP_SCRIPT), *PACKAGE.rglob("*.pxd")]
+        changed = max(path.stat().st_mtime for path in headers)
         c_files = [(C_FILES / e.sources[0]).with_suffix(".c") for e in self.extensions]
-        stale = any(c.exists() and c.stat().st_mtime < options_changed for c in c_files)
+        stale = any(c.exists() and c.stat().st_mtime < changed for c in c_files)
         try:
             cythonize(  # type: ignore[no-untyped-call]
                 self.extensions,
@@ -139,7 +142,7 @@ class BuildExtensions(build_ext):
         sets_flags = self.compiler.compiler_type == "unix" and "CFLAGS" not in os.environ
         for extension in self.extensions:
             extension.extra_compile_args = FLAGS if sets_flags else []
-            # Cython itself follows every .pxd, but neither C headers nor what is set in this file.
+            # Translating again tells of every .pxd, but neither of C headers nor of this file.
             extension.depends = [SETUP_SCRIPT, *map(str, PACKAGE.rglob("*.h"))]
         super().build_extensions()
 

@@ -167,6 +167,16 @@ def test_what_depends_on_a_changed_header_is_compiled_again(project: Project) ->
     project.built()
     assert project.count() == "(10, 5)"
 
+    # Cython by itself overlooks this one: it is cimported as a module.
+    stride = "static inline int stride(void) { return 7; }"
+    leap = "static inline int leap(void) { return 8; }"
+    project.write("wire/step.h", f"{stride}\n{leap}")
+    for name, counted in (("stride", "(14, 7)"), ("leap", "(16, 8)")):
+        header = SOURCES["wire/step.pxd"].replace("_size()", f'_size "{name}"()')
+        project.write("wire/step.pxd", header)
+        project.built()
+        assert project.count() == counted
+
 
 def test_everything_is_built_again_when_the_options_changed(project: Project) -> None:
     modules = [project.tree / path for path in project.built()]
