@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from event_loops import LOOPS, LoopFactory, run_watched
+from event_loops import LoopFactory, loops_for, run_watched
 
 from pgallop.cli.server import EmbeddedServer
 
@@ -29,7 +29,8 @@ def is_ours(function: Callable[..., object], item: pytest.Item) -> bool:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if is_ours(metafunc.function, metafunc.definition):
         metafunc.fixturenames.append("loop_factory")
-        metafunc.parametrize("loop_factory", LOOPS.values(), ids=LOOPS)
+        loops = loops_for(metafunc.definition.nodeid)
+        metafunc.parametrize("loop_factory", loops.values(), ids=loops)
 
 
 @pytest.hookimpl(tryfirst=True)
