@@ -13,7 +13,12 @@ from fuzz.grammar import Bytes, Dice, Fields, Grammar, Messages, Words, mutation
 from fuzz.target import MAX_SIZE, Target
 from fuzz.targets import TARGETS
 
+import pgallop
+
 CHECKOUT = Path(__file__).parents[2]
+# The pgallop that is tested: another one may be installed.
+TREE = Path(pgallop.__file__).parents[1]
+MODE = "compiled" if pgallop.__compiled__ else "interpreted"
 
 pytestmark = pytest.mark.once
 
@@ -22,7 +27,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "tests.fuzz", "--targets=fuzz.faulty", *arguments],
         cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TREE), str(CHECKOUT)])},
         capture_output=True,
         text=True,
         check=False,
@@ -60,7 +65,7 @@ def test_nothing_found(tmp_path: Path) -> None:
     assert found.returncode == 0, found.stderr
     last = found.stdout.splitlines()[-1]
     assert last.startswith(
-        "inputs=1,000 crashes=0 hangs=0 memory=0 untyped=0 wrong=0; peak memory: interpreted "
+        f"inputs=1,000 crashes=0 hangs=0 memory=0 untyped=0 wrong=0; peak memory: {MODE} "
     )
     assert not list(tmp_path.iterdir())
 
