@@ -43,7 +43,7 @@ cdef class NumericCodec(Codec):
                    place=int)
     cdef object decode(self, Reader reader, Py_ssize_t size)
 
-    @cython.locals(exponent=int, digits=str)
+    @cython.locals(exponent=int, digits=str, significant=str)
     cdef object read_short(self, Reader reader, int count, int weight, int sign, int scale)
 
     @cython.locals(highest=int, size=Py_ssize_t, target="unsigned char *", pos=Py_ssize_t,

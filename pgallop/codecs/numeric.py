@@ -197,15 +197,21 @@ class NumericCodec(Codec):
         return Decimal(self.read_text(reader, count, weight, sign, scale))
 
     def read_short(self, reader: Reader, count: int, weight: int, sign: int, scale: int) -> Decimal:
-        """The value without the zeros that were not sent: 1E+131068, in as many bytes."""
+        """The value without the zeros at its end: 1E+131068, in as many bytes as were sent."""
         digits = "".join([f"{self.read_digit(reader):04}" for _ in range(count)])
         exponent = 4 * (weight + 1 - count)
         if exponent < -scale:
             digits = digits[: exponent + scale]
             exponent = -scale
-        if not digits.strip("0"):
+        significant = digits.rstrip("0")
+        if not significant:
             return Decimal(f"0E{-scale}")
-        return Decimal(f"{'-' if sign else ''}{digits}E{exponent}")
+        exponent += len(digits) - len(significant)
+        # Written again it has no scale, and what is read then is to be the same.
+        if 0 < exponent and exponent - exponent % 4 <= MAX_ZEROS:
+            significant += "0" * exponent
+            exponent = 0
+        return Decimal(f"{'-' if sign else ''}{significant}E{exponent}")
 
     def read_text(self, reader: Reader, count: int, weight: int, sign: int, scale: int) -> str:
         """The value as PostgreSQL prints it, but with zeros at the front."""
