@@ -208,7 +208,7 @@ class NumericCodec(Codec):
             return Decimal(f"0E{-scale}")
         exponent += len(digits) - len(significant)
         # Written again it has no scale, and what is read then is to be the same.
-        if 0 < exponent and exponent - exponent % 4 <= MAX_ZEROS:
+        if exponent > 0 and exponent - exponent % 4 <= MAX_ZEROS:
             significant += "0" * exponent
             exponent = 0
         return Decimal(f"{'-' if sign else ''}{significant}E{exponent}")
