@@ -100,7 +100,7 @@ def environment() -> dict[str, str]:
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
         "PYTHONPATH": str(TREE),
         "PGALLOP_EXPECT_COMPILED": "1",
-        "PGALLOP_TEST_UNBOUNDED": "1",  # of the hostile probes' time and memory this takes more
+        "PGALLOP_TEST_UNBOUNDED": "1",  # this takes more time and memory, and other turns
     }
 
 

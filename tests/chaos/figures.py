@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 
@@ -44,9 +45,13 @@ class Figures:
             self.wrong.append(f"{name}={value:.3g}, must be below {limit:g}")
 
     def at_least(self, name: str, value: int, least: int) -> None:
-        """A figure that shows that the line did what it is for."""
+        """A figure that shows that the line did what it is for.
+
+        Under the sanitizers (PGALLOP_TEST_UNBOUNDED) it is only shown: what has to coincide rarely
+        does when one side is slow.
+        """
         self.show(name, value)
-        if value < least:
+        if value < least and os.environ.get("PGALLOP_TEST_UNBOUNDED") != "1":
             self.wrong.append(f"{name}={value}, must be at least {least}")
 
     def finish(self) -> Figures:

@@ -107,6 +107,8 @@ async def test_cancelled_behind_a_copy(connect: Connect) -> None:
         await conn.execute("CREATE TEMP TABLE t (i int)")
         await conn.execute("CREATE TEMP TABLE done (i int)")
         await conn.fetchval("SELECT 1")
+        # However slow we are, COPY is not answered before they are cancelled.
+        before = asyncio.create_task(conn.execute("SELECT pg_sleep(0.3)"))
         copy = asyncio.create_task(conn.execute(IN))
         behind = [
             asyncio.create_task(conn.execute("INSERT INTO done VALUES (1)")),
@@ -115,6 +117,7 @@ async def test_cancelled_behind_a_copy(connect: Connect) -> None:
         await asyncio.sleep(0)
         for task in behind:
             task.cancel()
+        await before
         with pytest.raises(pgallop.UnsupportedClientFeatureError):
             await copy
         await asyncio.wait(behind)
