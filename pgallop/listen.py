@@ -57,7 +57,8 @@ class Channels:
     """The listeners for notifications of one connection, by channel.
 
     `unsettled`: the channels of which the server does something that depends on its transaction, or
-    that it should not do.
+    that it should not do. `resets`: how often the session was reset; what was sent before the last
+    time is undone, whatever its answer.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class Channels:
         "_dispatch",
         "_inbox",
         "_loop",
+        "_resets",
         "_session",
         "_unsettled",
         "_wakes",
@@ -80,6 +82,7 @@ class Channels:
         self._inbox = inbox
         self._channels: dict[str, Channel] = {}
         self._unsettled: dict[Channel, None] = {}
+        self._resets = 0
         self._wakes = weakly(self._settle)
         session.on_notification = weakly(self._on_notification)
 
@@ -126,6 +129,19 @@ class Channels:
             finally:
                 self._tidy(channel)
 
+    def forget_all(self) -> None:
+        """The session is about to be reset: nobody listens any more, and nobody is told.
+
+        Who waits to be added is, if LISTEN was not sent yet: it comes behind.
+        """
+        self._resets += 1
+        self._unsettled.clear()
+        self._session.on_idle = None
+        for channel in list(self._channels.values()):
+            channel.listeners.clear()
+            channel.listening = False
+            self._tidy(channel)
+
     async def _tell(self, channel: Channel, join: Join | None) -> None:
         """LISTEN for `join`, or UNLISTEN without one, when it is this context's turn."""
         dispatch = self._dispatch
@@ -170,13 +186,16 @@ class Channels:
         if not listen:
             channel.listening = False  # who comes now says LISTEN behind it
         text = f"{'LISTEN' if listen else 'UNLISTEN'} {channel.identifier}"
-        return text, partial(self._on_answer, channel, listen, join)
+        return text, partial(self._on_answer, channel, listen, join, self._resets)
 
     def _on_answer(
-        self, channel: Channel, listen: bool, join: Join | None, request: Request
+        self, channel: Channel, listen: bool, join: Join | None, resets: int, request: Request
     ) -> None:
         channel.under_way -= 1
         error = request.error
+        if resets != self._resets:
+            self._tidy(channel)
+            return
         if error is None:
             if is_open(request.status):
                 self._unsettled[channel] = None
@@ -207,8 +226,13 @@ class Channels:
         if not is_wanted(channel):
             if channel.listening:
                 self._unsettled[channel] = None
-            elif not channel.under_way and channel not in self._unsettled:
-                self._channels.pop(channel.name, None)
+            elif (
+                not channel.under_way
+                and channel not in self._unsettled
+                # Who comes late to remove the last listener may find the channel's successor.
+                and self._channels.get(channel.name) is channel
+            ):
+                del self._channels[channel.name]
         self._settle()
 
     def _settle(self) -> None:

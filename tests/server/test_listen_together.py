@@ -272,6 +272,45 @@ async def test_no_garbage(connect: Connect) -> None:
             gc.enable()
 
 
+async def test_who_removes_late_leaves_the_successor_alone(
+    connect: Connect, monitor: Monitor
+) -> None:
+    """The channel is given up while somebody still waits to say UNLISTEN, and comes again."""
+    late, brief, successor = Ear(), Ear(), Ear()
+    is_over = asyncio.Event()
+
+    async def first() -> None:
+        async with conn.transaction():
+            await conn.execute("SELECT 1")
+            await is_over.wait()
+
+    async def second() -> None:
+        async with conn.transaction():
+            await conn.execute("SELECT 1")  # behind the UNLISTEN
+            await conn.add_listener("b", successor)
+
+    async with connect() as conn:
+        await conn.add_listener("b", late)
+        blocks = []
+        for block in (first(), second()):
+            blocks.append(asyncio.create_task(block))
+            await asyncio.sleep(0.05)
+        remover = asyncio.create_task(conn.remove_listener("b", late))
+        await asyncio.sleep(0)
+        await conn.add_listener("b", brief)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await conn.remove_listener("b", brief)
+        is_over.set()
+        await asyncio.gather(remover, *blocks)
+        await until_listening(conn, {"b"})
+        monitor.ask("SELECT pg_notify('b', 'x')")
+        assert await successor.wait(1) == [("b", "x")]
+        await conn.remove_listener("b", successor)
+        await until_listening(conn, set())
+        assert forgotten(conn)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_crowds(connect: Connect, monitor: Monitor, seed: int) -> None:
     """Tasks that add and remove at random, in transactions or not, some of them cancelled.
