@@ -48,6 +48,26 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def poolers(session: nox.Session) -> None:
+    """The server suite through PgBouncer and pgpool-II, in both modes; needs Debian's apt."""
+    session.install("-r", REQUIREMENTS)
+    for variable, expected in (("PGALLOP_REQUIRE_COMPILED", "1"), ("PGALLOP_PURE", "0")):
+        tree = Path("build", f"nox-poolers-{expected}").absolute()
+        session.run(
+            "python", "setup.py", "-q", "build", "--build-lib", str(tree), env={variable: "1"}
+        )
+        for pooler in ("session", "transaction", "pgpool"):
+            environment = {
+                "PYTHONPATH": str(tree),
+                "PGALLOP_EXPECT_COMPILED": expected,
+                "PGALLOP_TEST_POOLER": pooler,
+                "PGALLOP_TEST_LOOPS": "one",
+            }
+            folders = ("tests/server", "tests/poolers")
+            session.run("pytest", *folders, *session.posargs, env=environment)
+
+
+@nox.session
 def model(session: nox.Session) -> None:
     """The model of a shared connection, and its broken variants; needs spin and a C compiler."""
     session.run("python", "model/check.py", *session.posargs)

@@ -13,6 +13,7 @@ from pgallop._version import __version__
 from pgallop.connecting import connect
 from pgallop.connection import Connection
 from pgallop.errors import *  # noqa: F403 (they belong to the vocabulary, under asyncpg's names)
+from pgallop.knowledge import Knowledge
 from pgallop.pipeline import Pipeline, PipelinedStatement
 from pgallop.rows.record import Record
 from pgallop.session.outcomes import Outcome
@@ -24,6 +25,7 @@ __compiled__: bool = not (_reader.__file__ or "").endswith(".py")
 
 __all__ = [
     "Connection",
+    "Knowledge",
     "Outcome",
     "Pipeline",
     "PipelinedStatement",

@@ -5,11 +5,13 @@ import getpass
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
+from pgallop.codecs.codec import shown
 from pgallop.config.options import NOT_GIVEN, NotGiven, resolve
 from pgallop.connection import Connection
-from pgallop.errors import InterfaceError
+from pgallop.errors import ClientConfigurationError, InterfaceError
+from pgallop.knowledge import Knowledge
 from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
 from pgallop.transport.connect import open_link
 
@@ -27,6 +29,11 @@ def connect(
     server_settings: Mapping[str, str] | None = None,
     ssl: Any = None,
     statement_cache_size: int = 100,
+    max_cached_statement_lifetime: float = 300,
+    max_cacheable_statement_size: int = 15360,
+    statement_mode: Literal["named", "unnamed", "simple"] | None = None,
+    describe_first: bool = False,
+    knowledge: Knowledge | None = None,
     drain_timeout: float = 5.0,
     max_message_size: int = MAX_MESSAGE_SIZE,
     scram_max_iterations: int = MAX_SCRAM_ITERATIONS,
@@ -56,7 +63,18 @@ def connect(
         server_settings: settings for the session, such as `{"search_path": "app"}`.
         ssl: "disable", "prefer" (the default over TCP), "require", True (certificate and host name
             checked) or an `ssl.SSLContext`.
-        statement_cache_size: how many prepared statements to keep, 0 for none.
+        statement_cache_size: how many prepared statements to keep, the most recently used ones. 0
+            is for poolers as `statement_mode="unnamed"`, which it is the default of then.
+        max_cached_statement_lifetime: seconds that one is kept, 0 for no limit.
+        max_cacheable_statement_size: characters of the longest text that is kept, 0 for no limit.
+        statement_mode: "named" (the default): statements are prepared once, under a name.
+            "unnamed": they are parsed each time, still in one round trip, for poolers that give
+            each transaction another server (PgBouncer in transaction mode). "simple": as text, for
+            servers without the extended protocol; no arguments, no pipelines.
+        describe_first: ask for the types of a statement that this connection has not run yet, at
+            the price of a round trip, instead of relying on what is known of its text.
+        knowledge: a `Knowledge` that the connection shares with others: what one of them has run,
+            the others run in one round trip from the first time on.
         drain_timeout: seconds an abandoned statement may hold up the connection.
         max_message_size: bytes of the longest message accepted from the server.
         scram_max_iterations: the most rounds of key derivation the server may ask for.
@@ -88,11 +106,15 @@ def connect(
     Source: PostgreSQL documentation, libpq, "Database Connection Control Functions".
     """
     arguments = locals()
+    learnt = arguments.pop("knowledge")
+    if learnt is not None and not isinstance(learnt, Knowledge):
+        raise ClientConfigurationError(f"knowledge: expected a Knowledge, got {shown(learnt)}")
 
     async def open_connection() -> Connection:
         options = resolve(**arguments, environ=os.environ, default_user=getpass.getuser)
         loop = asyncio.get_running_loop()
-        return Connection(await open_link(options, loop), options, loop)
+        shared = Knowledge() if learnt is None else learnt
+        return Connection(await open_link(options, loop), options, loop, shared)
 
     return ConnectCall(open_connection)
 

@@ -10,14 +10,18 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from pgallop.capabilities import Capabilities, capabilities
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.config.options import ConnectOptions
-from pgallop.dispatch import Dispatch, checked_seconds
+from pgallop.deadlines import checked_seconds
+from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError, PostgresMessage
 from pgallop.inbox import Inbox
+from pgallop.knowledge import Knowledge, Scope
 from pgallop.listen import Channels
 from pgallop.listeners import LogListeners, TerminationListeners, weakly
 from pgallop.pipeline import Pipeline
+from pgallop.resetting import Resetting
 from pgallop.rows.record import Record
 from pgallop.transaction import Transaction
 from pgallop.transport.cancel import Canceller
@@ -35,7 +39,11 @@ class Connection:
     """
 
     def __init__(
-        self, link: Link, options: ConnectOptions, loop: asyncio.AbstractEventLoop
+        self,
+        link: Link,
+        options: ConnectOptions,
+        loop: asyncio.AbstractEventLoop,
+        knowledge: Knowledge,
     ) -> None:
         self._link = link
         self._session = link.session
@@ -44,15 +52,17 @@ class Connection:
         self._options = options
         self._termination_listeners = TerminationListeners(loop)
         self._canceller = Canceller(loop, link, options.drain_timeout)
-        self._dispatch = Dispatch(
-            link,
-            loop,
-            builtin_registry().copy(),
-            self._canceller,
-            options.statement_cache_size,
-            options.command_timeout,
-            options.strict,
+        host = link.host
+        server = (
+            host.host,
+            host.port,
+            options.database,
+            options.user,
+            tuple(sorted(options.server_settings.items())),
         )
+        scope = Scope(knowledge, server, link.session.parameters)
+        registry = builtin_registry().copy()
+        self._dispatch = Dispatch(link, loop, registry, self._canceller, scope, options)
         self._closing = False
         self._server_version: ServerVersion | None = None
         # Weakly: the event loop holds the stream, which must not hold a forgotten connection.
@@ -60,6 +70,8 @@ class Connection:
         inbox = Inbox(loop, link.stream, weakref.ref(self))
         self._log_listeners = LogListeners(link.session, inbox)
         self._channels = Channels(loop, link.session, self._dispatch, inbox)
+        self._capabilities: Capabilities | None = None
+        self._resetting = Resetting(self._dispatch, (self._channels, self._log_listeners))
 
     # Statements
 
@@ -295,6 +307,48 @@ class Connection:
         """Forget a callback of `add_log_listener`; one that is not known is ignored."""
         self._log_listeners.remove(callback)
 
+    # Resetting
+
+    def get_reset_query(self) -> str:
+        """The script that `reset` runs: what this server knows to make a session as good as new.
+
+        It follows from what the server has reported, and may be empty: see `Capabilities`. A
+        subclass may return another one, or "" for none.
+
+        Example:
+            >>> conn.get_reset_query()  # Amazon Redshift
+            'RESET ALL'
+        """
+        return self.get_server_capabilities().reset_query
+
+    async def reset(self, *, timeout: float | None = None) -> None:
+        """Make the session as good as new, in one round trip.
+
+        Any open transaction is rolled back, whichever task has begun it; `transaction()` blocks are
+        over, and what is called in them raises InterfaceError until they are left. Listeners for
+        notifications and notices are removed. Then `get_reset_query` runs: on PostgreSQL it goes
+        back to the session's own user, role and settings, gives up advisory locks and cursors,
+        stops to listen and drops temporary tables. Prepared statements stay.
+
+        Statements that are under way are answered first; what is called from now on comes behind
+        the reset. A caller who is cancelled or out of time does not stop it.
+
+        Args:
+            timeout: seconds until TimeoutError is raised.
+
+        Raises:
+            InterfaceError: the connection is closed, or belongs to another loop.
+            PostgresError: the server refused. The transaction is rolled back, but of the rest
+                nothing is done: the connection should be closed.
+
+        Example:
+            >>> await conn.execute("SET search_path = other")
+            >>> await conn.reset()
+
+        Source: PostgreSQL documentation, DISCARD, RESET.
+        """
+        await self._resetting.reset(self.get_reset_query(), timeout)
+
     # Closing
 
     async def close(self, *, timeout: float | None = None) -> None:
@@ -389,7 +443,7 @@ class Connection:
         return bool(self._dispatch.ownership.blocks) or self._dispatch.in_transaction()
 
     def get_server_pid(self) -> int:
-        """The process id of the server's backend."""
+        """The process id of the server's backend, 0 if the server has sent none (some poolers)."""
         return self._link.pid
 
     def get_server_version(self) -> ServerVersion:
@@ -399,6 +453,12 @@ class Connection:
                 self._session.parameters.get("server_version", "")
             )
         return self._server_version
+
+    def get_server_capabilities(self) -> Capabilities:
+        """What the server can do, as far as pgallop has to know."""
+        if self._capabilities is None:
+            self._capabilities = capabilities(self._session.parameters)
+        return self._capabilities
 
     def get_settings(self) -> ServerSettings:
         """The settings that the server reports, as they are now: a mapping, and attributes."""

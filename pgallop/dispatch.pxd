@@ -11,17 +11,24 @@ cdef class Dispatch:
     cdef readonly object ownership
     cdef readonly object canceller
     cdef readonly object statements
+    cdef readonly object scope
+    cdef readonly object registry
+    cdef readonly dict preparing
+    cdef readonly bint describe_first
+    cdef readonly bint unnamed
+    cdef readonly bint simple
     cdef Session _session
     cdef Stream _stream
     cdef object _loop
-    cdef object _registry
-    cdef dict _preparing
     cdef object _command_timeout
     cdef Py_ssize_t _names
+    cdef str _statement_names
     cdef bint _closing
     cdef bint _strict
     cdef str _operation
 
     cpdef object check_loop(self)
+    @cython.locals(request=Execute)
+    cpdef Execute execute(self, Statement statement, tuple args, bint limited)
     cpdef object submit(self, Request request, bint begins=*, bint at_once=*)
     cpdef object arm(self, Request request, object seconds, object timeout)

@@ -6,53 +6,59 @@ the transaction of another context to end, or to be prepared first (`run`).
 
 import asyncio
 from asyncio import get_running_loop
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, NoReturn
 
-from pgallop import repetition
-from pgallop.codecs.codec import shown
+from pgallop import converting, preparing, repetition
 from pgallop.codecs.registry import Registry
+from pgallop.config.options import STATEMENT_CACHE_SIZE, ConnectOptions
+from pgallop.deadlines import checked_seconds, timed_out
 from pgallop.errors import (
-    ClientConfigurationError,
     CollateralCancelError,
     ConnectionDoesNotExistError,
+    DataError,
     InterfaceError,
-    InvalidCachedStatementError,
-    InvalidSQLStatementNameError,
+    PostgresError,
     ProtocolError,
+    UndefinedFunctionError,
 )
+from pgallop.knowledge import Scope
 from pgallop.ownership import Block, Ownership, caller
+from pgallop.preparing import TRIES
 from pgallop.rows.record import Record
-from pgallop.session.execute import Execute
+from pgallop.session.execute import Execute, Unreadable
 from pgallop.session.prepare import Prepare
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE, Session, is_open
 from pgallop.session.simple import SimpleQuery
+from pgallop.session.simple_rows import SimpleRows
 from pgallop.session.statement import Statement
+from pgallop.sql import changes
 from pgallop.statement_cache import StatementCache
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
 from pgallop.transport.stream import Stream
-
-# Bind counts its parameters in 16 bits.
-MAX_PARAMETERS = 65535
-
-# How often a statement is run again that a cancellation hit which was not meant for it, or that the
-# server has forgotten.
-TRIES = 3
+from pgallop.wire.frontend import MAX_PARAMETERS
 
 # How often ROLLBACK is sent until the transaction has ended: a cancellation can hit some of them.
 ROLLBACKS = 10
 
-# The server no longer has the statement, or its result has changed its columns.
-STALE_STATEMENT = (InvalidCachedStatementError, InvalidSQLStatementNameError)
+# The server's functions that find no binary form of a type: by itself, in an array, in a range.
+NO_BINARY_FORM = (
+    "getTypeBinaryOutputInfo",
+    "array_send",
+    "get_range_io_data",
+    "get_multirange_io_data",
+)
 
 
 class Dispatch:
     """What a connection runs its statements with.
 
-    `command_timeout`: seconds for calls without a timeout of their own, or None. `strict`: refuse
-    an operation while another one is in progress. After `close_off` no statement is taken any more.
+    After `close_off` no statement is taken any more. `unnamed`: statements are parsed each time;
+    `simple`: they have no arguments, and go as text. `preparing`: the statements whose Parse is on
+    the way, by key, with what is waited for.
     """
 
     __slots__ = (
@@ -61,14 +67,19 @@ class Dispatch:
         "_loop",
         "_names",
         "_operation",
-        "_preparing",
-        "_registry",
         "_session",
+        "_statement_names",
         "_stream",
         "_strict",
         "canceller",
+        "describe_first",
         "ownership",
+        "preparing",
+        "registry",
+        "scope",
+        "simple",
         "statements",
+        "unnamed",
     )
 
     ownership: Ownership
@@ -76,11 +87,16 @@ class Dispatch:
     _session: Session
     _stream: Stream
     _loop: asyncio.AbstractEventLoop
-    _registry: Registry
+    registry: Registry
+    scope: Scope
     statements: StatementCache
-    _preparing: dict[str, tuple[Prepare, asyncio.Future[Statement]]]
+    preparing: dict[Hashable, tuple[Prepare, asyncio.Future[Statement]]]
+    describe_first: bool
+    unnamed: bool
+    simple: bool
     _command_timeout: float | None
     _names: int
+    _statement_names: str
     _closing: bool
     _strict: bool
     _operation: str
@@ -91,68 +107,100 @@ class Dispatch:
         loop: asyncio.AbstractEventLoop,
         registry: Registry,
         canceller: Canceller,
-        statement_cache_size: int,
-        command_timeout: float | None,
-        strict: bool,
+        scope: Scope,
+        options: ConnectOptions,
     ) -> None:
         self._session = link.session
         self._stream = link.stream
         self._loop = loop
-        self._registry = registry
-        self.statements = StatementCache(statement_cache_size)
-        self._preparing = {}
-        self._command_timeout = command_timeout
+        self.registry = registry
+        self.scope = scope
+        self.simple = options.statement_mode == "simple"
+        self.unnamed = options.statement_mode == "unnamed"
+        self.describe_first = options.describe_first
+        # Without names the server keeps none: there is nothing to save by keeping none here.
+        least = 0 if options.statement_mode == "named" else STATEMENT_CACHE_SIZE
+        self.statements = StatementCache(
+            max(options.statement_cache_size, least),
+            options.max_cacheable_statement_size,
+            options.max_cached_statement_lifetime,
+        )
+        self.preparing = {}
+        self._command_timeout = options.command_timeout
         self._names = 0
+        self._statement_names = preparing.new_names()
         self._closing = False
-        self._strict = strict
+        self._strict = options.strict
         self._operation = ""
-        self.ownership = Ownership(loop, patient=not strict)
+        self.ownership = Ownership(loop, patient=not options.strict)
         self.canceller = canceller
         canceller.on_closed = self.ownership.dissolve
+        link.session.on_tags = partial(on_tags, scope, self.statements)
 
     # One statement
 
     def begin(
-        self, query: str, args: tuple[Any, ...], limited: bool, timeout: float | None
+        self, key: Hashable, args: tuple[Any, ...], limited: bool, timeout: float | None
     ) -> Execute | None:
-        """Submit a statement that is prepared and may run now; None if it first has to wait."""
+        """Submit a statement that is prepared and may run now; None if it first has to wait.
+
+        `key`: its text, or that of a statement of its own.
+        """
         self.check_loop()  # first of all: what follows is not for several threads
         try:
-            statement = self.statements.get(query)
+            statement = self.statements.get(key)
         except TypeError:  # not hashable
-            plain_text(query)
+            plain_text(key)
             raise
         if (
             statement is None
             or self._strict
-            or (self.ownership.blocks and not self.ownership.is_my_turn())
+            or (
+                (self.ownership.blocks or self.ownership.cut_off)
+                and not self.ownership.is_my_turn()
+            )
+            or (statement.parse and not preparing.is_current(self, statement))
         ):
             return None
         timeout = self._command_timeout if timeout is None else checked_seconds(timeout)
-        request = Execute(self._loop.create_future(), statement, args, limited)
-        self.submit(request)
+        try:
+            request = self.execute(statement, args, limited)
+        except DataError:
+            preparing.forget(self, statement)  # the type may be another one by now
+            return None
         if timeout is not None:
             self.arm(request, timeout, timeout)
         return request
 
+    def execute(self, statement: Statement, args: tuple[Any, ...], limited: bool) -> Execute:
+        """Submit a statement to be run."""
+        request = Execute(self._loop.create_future(), statement, args, limited)
+        self.submit(request)
+        if statement.prepare is not None:
+            preparing.ride(statement)
+        return request
+
     async def run(
-        self, query: str, args: tuple[Any, ...], limited: bool, timeout: float | None
+        self, key: Hashable, args: tuple[Any, ...], limited: bool, timeout: float | None
     ) -> tuple[list[Record], bytes]:
         """Run a statement that has to wait for its turn or to be prepared first."""
-        query = plain_text(query)
+        if not isinstance(key, preparing.Handle):
+            key = plain_text(key)
         if len(args) > MAX_PARAMETERS:
             raise InterfaceError(f"{len(args)} arguments, a statement may have {MAX_PARAMETERS}")
         self.check_usable()
         timeout, deadline = self.deadline(timeout)
         self.claim()
         try:
-            return await self.attempt(query, args, limited, timeout, deadline)
+            if self.simple:
+                return await self._run_simple(preparing.query_of(key), args, limited, timeout)
+            return await self.attempt(key, args, limited, timeout, deadline)
         finally:
             self.release()
 
     async def attempt(
         self,
-        query: str,
+        key: Hashable,
         args: tuple[Any, ...],
         limited: bool,
         timeout: float | None,
@@ -163,13 +211,11 @@ class Dispatch:
 
         `deadline`: when the `timeout` ends, which a statement that is run again has kept.
         """
-        self.statements.pin(query)
+        self.statements.pin(key)
         try:
-            statements = await self.prepared([query], deadline, timeout)
-            request = Execute(self._loop.create_future(), statements[query], args, limited)
-            self.submit(request)
+            request = await self._obtain_and_execute(key, args, limited, timeout, deadline)
         finally:
-            self.unpin(query)
+            preparing.unpin(self, key)
         self.arm_until(request, deadline, timeout)
         try:
             return await request.waiter  # type: ignore[no-any-return]
@@ -181,6 +227,26 @@ class Dispatch:
                 raise
             return answer
 
+    async def _obtain_and_execute(
+        self,
+        key: Hashable,
+        args: tuple[Any, ...],
+        limited: bool,
+        timeout: float | None,
+        deadline: float | None,
+    ) -> Execute:
+        statement, is_new = await preparing.obtain(self, key, bool(args), deadline, timeout)
+        try:
+            return self.execute(statement, args, limited)
+        except DataError:
+            if is_new:
+                raise
+        # Refused by what was known of the types: what are they now?
+        preparing.forget(self, statement)
+        block = self.ownership.mine()
+        statements = await preparing.prepared(self, [key], deadline, timeout, block)
+        return self.execute(statements[key], args, limited)
+
     async def recover(
         self, request: Execute, error: BaseException, timeout: float | None, tries: int = TRIES
     ) -> tuple[list[Record], bytes] | None:
@@ -191,89 +257,62 @@ class Dispatch:
         if not request.finished or isinstance(error, asyncio.CancelledError):
             self.leave(request, error)
             return None
-        deadline = request.deadline
-        query, args, limited = request.statement.query, request.arguments, request.limited
-        if isinstance(error, STALE_STATEMENT):
-            self.statements.remove(query)
-            # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
-            if tries and not request.bound and request.status == IDLE:
-                return await self.attempt(query, args, limited, timeout, deadline, tries - 1)
-        elif (
-            tries
-            and isinstance(error, CollateralCancelError)
-            and await repetition.is_harmless(self, request, timeout, deadline)
-        ):
-            return await self.attempt(query, args, limited, timeout, deadline, tries - 1)
-        return None
+        if isinstance(error, Unreadable):
+            return await converting.readable(self, request, timeout)
+        statement = request.statement
+        # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
+        is_untouched = not request.bound and request.status == IDLE
+        if preparing.is_stale(error, statement) and not request.bound:
+            preparing.forget(self, statement)
+            if request.status != IDLE:
+                explain_stale(error)
+            may_repeat = is_untouched
+        elif isinstance(error, DataError) and request.position < 0:
+            preparing.forget(self, statement)  # it had to wait: the type may be another one by now
+            may_repeat = True
+        elif isinstance(error, CollateralCancelError):
+            may_repeat = is_untouched or await self._is_harmless(request, timeout, tries)
+        else:
+            # Not by the statement's fault: its result was asked for in binary.
+            may_repeat = has_no_binary_form(error, request) and await self._is_harmless(
+                request, timeout, tries
+            )
+        if not may_repeat or not tries:
+            return None
+        key, args, limited = statement.key, request.arguments, request.limited
+        return await self.attempt(key, args, limited, timeout, request.deadline, tries - 1)
 
-    async def prepared(
-        self, queries: list[str], deadline: float | None, timeout: float | None
-    ) -> dict[str, Statement]:
-        """The statements of `queries`, when they are prepared and it is this context's turn."""
-        block = self.ownership.mine()
-        tries = TRIES
-        # One bound for all the waiting for others, however often it is taken up.
-        patience, until = self.ownership.patience(timeout, deadline)
-        while True:
-            await self.ownership.my_turn(block, until, patience)
-            self.check_unlost()
-            found = [self.statements.get(query) for query in queries]
-            statements = {each.query: each for each in found if each is not None}
-            missing = [query for query in queries if query not in statements]
-            if not missing:
-                return statements
-            # Another task may be at it already.
-            others = [self._preparing[query][1] for query in missing if query in self._preparing]
-            own = [self._prepare(query) for query in missing if query not in self._preparing]
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await asyncio.wait([*others, *own])
-            except TimeoutError:
-                raise timed_out(timeout) from None
-            # What failed for another task is tried again here, and so is what a cancellation hit
-            # that was not meant for it: nothing of the statement has run.
-            failure = first_failure(own)
-            own.clear()
-            if isinstance(failure, CollateralCancelError) and tries and not self.in_transaction():
-                tries -= 1
-            elif failure is not None:
-                try:
-                    raise failure
-                finally:
-                    del failure  # else this frame is garbage that only the collector finds
+    async def _is_harmless(self, request: Execute, timeout: float | None, tries: int) -> bool:
+        return tries > 0 and await repetition.is_harmless(self, request, timeout, request.deadline)
 
-    def _prepare(self, query: str) -> "asyncio.Future[Statement]":
-        """Submit a Prepare; it goes on when its caller is cancelled, for others may rely on it."""
-        answer = self._loop.create_future()
-        name = self.new_name("statement").encode()
-        closes = self.statements.take_evicted()
-        request = Prepare(answer, query, name, self._registry, closes)
+    async def answered(
+        self, request: Request, deadline: float | None, timeout: float | None
+    ) -> Any:
+        """Submit `request` and wait for its answer."""
+        self.submit(request)
+        self.arm_until(request, deadline, timeout)
         try:
-            self.submit(request)
-        except BaseException:
-            self.statements.evicted.extend(closes)
+            return await request.waiter
+        except BaseException as error:
+            self.leave(request, error)
             raise
-        self._preparing[query] = request, answer
-        answer.add_done_callback(lambda answer: self._on_prepared(query, answer))
-        return answer
-
-    def _on_prepared(self, query: str, answer: "asyncio.Future[Statement]") -> None:
-        del self._preparing[query]
-        if answer.exception() is None:
-            self.statements.put(answer.result())
-
-    def unpin(self, query: str) -> None:
-        """One caller less for the statement of `query`; without any its Prepare is abandoned."""
-        if self.statements.unpin(query) and query in self._preparing:
-            request, _ = self._preparing[query]
-            if not request.finished:
-                del self._preparing[query]
-                if self.abandon(request):
-                    self.statements.evicted.extend(request.closes)  # the server was not told
-                else:
-                    self.statements.evicted.append(request.name)
 
     # Scripts and transactions
+
+    async def _run_simple(
+        self, query: str, args: tuple[Any, ...], limited: bool, timeout: float | None
+    ) -> tuple[list[Record], bytes]:
+        """Run statements without arguments as one text; the rows are the last one's."""
+        if args:
+            raise InterfaceError(
+                f"{len(args)} arguments given, and statement_mode='simple' sends none",
+                hint="connect with statement_mode='unnamed' or 'named', or write the values as "
+                "literals where they cannot come from outside",
+            )
+        timeout, deadline = self.deadline(timeout)
+        await self._my_turn(timeout, deadline)
+        rows = SimpleRows(self._loop.create_future(), query, self.registry, limited)
+        return await self.answered(rows, deadline, timeout)  # type: ignore[no-any-return]
 
     async def script(self, query: str, timeout: float | None) -> str:
         """Run one or several statements without arguments; the last one's command tag."""
@@ -287,17 +326,14 @@ class Dispatch:
             self.release()
 
     async def _script(self, query: str, timeout: float | None, deadline: float | None) -> str:
+        await self._my_turn(timeout, deadline)
+        request = SimpleQuery(self._loop.create_future(), query)
+        return await self.answered(request, deadline, timeout)  # type: ignore[no-any-return]
+
+    async def _my_turn(self, timeout: float | None, deadline: float | None) -> None:
         if not self.ownership.is_my_turn():
             await self.ownership.my_turn(self.ownership.mine(), deadline, timeout)
             self.check_unlost()
-        request = SimpleQuery(self._loop.create_future(), query)
-        self.submit(request)
-        self.arm_until(request, deadline, timeout)
-        try:
-            return await request.waiter  # type: ignore[no-any-return]
-        except BaseException as error:
-            self.leave(request, error)
-            raise
 
     def control(
         self,
@@ -386,10 +422,23 @@ class Dispatch:
         """What made the transaction fail that the server is in."""
         return self._session.failure
 
-    def new_name(self, kind: str) -> str:
-        """A name for a statement or savepoint that this connection has not used."""
+    def is_idle(self) -> bool:
+        """Whether the server was in no transaction when it last answered."""
+        return self._session.status == IDLE
+
+    def new_savepoint_name(self) -> str:
+        """A name that this connection has not used."""
         self._names += 1
-        return f"pgallop_{kind}_{self._names}"
+        return f"pgallop_savepoint_{self._names}"
+
+    def new_statement_name(self) -> bytes:
+        """A name that no connection has used."""
+        self._names += 1
+        return f"{self._statement_names}{self._names}".encode()
+
+    def now(self) -> float:
+        """The time on the loop's clock, in seconds."""
+        return self._loop.time()
 
     # What they share
 
@@ -495,7 +544,10 @@ class Dispatch:
             return False
         if request.on_end is None:
             request.on_end = self._on_abandoned
-        return self.canceller.abandon(request)
+        dropped = self.canceller.abandon(request)
+        if isinstance(request, Execute):
+            preparing.get_off(self, request.statement)
+        return dropped
 
     def leave(self, request: Request, error: BaseException) -> bool:
         """The caller has got `error` and goes; whether `request` is dropped, see `abandon`."""
@@ -516,12 +568,36 @@ class Dispatch:
             self._session.orphaned = False
 
 
-def first_failure(answers: "list[asyncio.Future[Statement]]") -> BaseException | None:
-    """The first error among answers that have come."""
-    for answer in answers:
-        if answer.exception() is not None:
-            return answer.exception()
-    return None
+def on_tags(scope: Scope, statements: StatementCache, request: Request) -> None:
+    """A statement has ended that may have changed what others were prepared under."""
+    tags = request.tags or []
+    for tag in tags:
+        if changes.forgets_statements(tag):
+            statements.clear(forgotten=True)
+        elif changes.changes_what_exists(tag):
+            statements.clear(forgotten=False)
+    scope.on_answered(request.text(), tags, is_open(request.status))
+
+
+def has_no_binary_form(error: BaseException, request: Execute) -> bool:
+    """Whether a statement has failed because nothing was known of its result."""
+    return (
+        isinstance(error, UndefinedFunctionError)
+        and error.server_source_function in NO_BINARY_FORM
+        and request.statement.presumed
+    )
+
+
+def explain_stale(error: BaseException) -> None:
+    """Tell that what the transaction has failed by will not happen again."""
+    assert isinstance(error, PostgresError)
+    if error.sqlstate in ("0A000", "26000"):
+        vars(error)["safe_to_retry"] = True
+        if error.hint is None:
+            vars(error)["hint"] = (
+                "its tables or types have changed since it was prepared, or the server has "
+                "forgotten it: run the transaction again"
+            )
 
 
 def plain_text(query: object) -> str:
@@ -529,21 +605,3 @@ def plain_text(query: object) -> str:
     if not isinstance(query, str):
         raise InterfaceError(f"the query has to be a str, not {type(query).__name__}")
     return str.__str__(query)
-
-
-def checked_seconds(timeout: Any) -> float:
-    """A caller's `timeout`, before anything is sent under it; refused if it is no number."""
-    try:
-        # float() would also parse text.
-        number = float("nan" if isinstance(timeout, (str, bytes, bytearray)) else timeout)
-    except (TypeError, ValueError, OverflowError):
-        number = float("nan")
-    if number != number:
-        raise ClientConfigurationError(
-            f"timeout: expected seconds or None, got {shown(timeout)}", safe_to_retry=True
-        )
-    return timeout if isinstance(timeout, (int, float)) else number
-
-
-def timed_out(timeout: float | None) -> TimeoutError:
-    return TimeoutError(f"no answer within {timeout} seconds; the statement may still have run")

@@ -15,11 +15,13 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from pgallop.dispatch import TRIES, Dispatch, timed_out
+from pgallop.deadlines import timed_out
+from pgallop.dispatch import Dispatch
 from pgallop.errors import CollateralCancelError
 from pgallop.inbox import Inbox, Listener, check_callable
 from pgallop.listeners import weakly
 from pgallop.ownership import BlockState
+from pgallop.preparing import TRIES
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE, Session, is_open
 from pgallop.sql.quoting import quote_identifier

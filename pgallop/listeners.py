@@ -68,6 +68,11 @@ class LogListeners:
         if not self._callbacks:
             self._session.on_notice = None
 
+    def forget_all(self) -> None:
+        """Remove all of them."""
+        self._callbacks.clear()
+        self._session.on_notice = None
+
     def _on_notice(self, notice: PostgresMessage) -> None:
         self._inbox.put(self._callbacks, (notice,))
 

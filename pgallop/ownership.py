@@ -111,11 +111,10 @@ class Waiter(NamedTuple):
 class Ownership:
     """The open blocks of one connection, outermost first, and those who wait for their end.
 
-    `patient`: whether others wait at all, or are refused at once.
+    `patient`: whether others wait at all, or are refused at once. `cut_off`: how many blocks are.
     """
 
     __slots__ = (
-        "_cut_off",
         "_dissolved",
         "_loop",
         "_patient",
@@ -123,13 +122,14 @@ class Ownership:
         "_waiters",
         "_woken",
         "blocks",
+        "cut_off",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, patient: bool = True) -> None:
         self._loop = loop
         self._patient = patient
         self._dissolved = False
-        self._cut_off = 0  # how many blocks are
+        self.cut_off = 0
         self._woken = 0  # how many were woken and have not gone on yet
         self._starters = 0  # and how many of them start a block
         # By the block they were called in, None for those in none, in the order of their coming.
@@ -141,7 +141,7 @@ class Ownership:
     def is_my_turn(self) -> bool:
         """Whether the current context may use the connection now."""
         if not self.blocks:
-            return not self._cut_off or self.mine() is None
+            return not self.cut_off or self.mine() is None
         innermost = self.blocks[-1]
         return innermost.state in READY and self.mine() is innermost
 
@@ -151,7 +151,7 @@ class Ownership:
         Not one whose end is on its way: what is called by then is behind it. Raises InterfaceError
         in a block that was ended with the one around it, until its own end.
         """
-        if not self.blocks and not self._cut_off:
+        if not self.blocks and not self.cut_off:
             return None
         membership = _context.get()
         while membership is not None:
@@ -383,18 +383,35 @@ class Ownership:
         block.state = BlockState.CLOSING
         self._cut_off_inside(self.blocks.index(block))
 
+    def closing_all(self) -> Block | None:
+        """The end of all blocks is on its way; the outermost, None if there was none left to end.
+
+        Who called this knows, so that what comes behind it in this very context is on its own. The
+        others are cut off.
+        """
+        if not self.blocks or self.blocks[0].state is BlockState.CLOSING:
+            return None
+        membership = _context.get()
+        while membership is not None:
+            block = membership.block
+            if block in self.blocks and (membership.started or block.for_maker):
+                block.state = BlockState.CLOSING
+            membership = membership.outer
+        self._cut_off_inside(-1)
+        return self.blocks[0]
+
     def _cut_off_inside(self, depth: int) -> None:
         for inner in self.blocks[depth + 1 :]:
             if inner.state is not BlockState.CLOSING:  # its own end is on its way
                 inner.state = BlockState.CLOSING
                 inner.cut_off = True
-                self._cut_off += 1
+                self.cut_off += 1
 
     def let_go(self, block: Block) -> None:
         """The own end of a block has come that was ended with the one around it."""
         if block.cut_off:
             block.cut_off = False
-            self._cut_off -= 1
+            self.cut_off -= 1
 
     def call_soon(self, callback: Callable[[], None]) -> bool:
         """Let the loop call `callback`, from whichever thread; False if it never will again."""

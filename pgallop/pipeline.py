@@ -291,6 +291,7 @@ class Pipeline:
             # Refused, and then the connection was lost: nothing is open any more.
             status=IDLE if request.status == 0 and is_answered(request) else request.status,
             server_major=self._connection.get_server_version().major,
+            atomic=self._connection.get_server_capabilities().atomic,
         )
 
     def _report_nothing_sent(self, stop: BaseException | None) -> BaseException | None:

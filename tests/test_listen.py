@@ -22,6 +22,7 @@ from scripts import command_complete, error_response, notification_response, rea
 import pgallop
 from pgallop import inbox
 from pgallop.connecting import ConnectCall
+from pgallop.preparing import TRIES
 
 LISTENED = command_complete("LISTEN") + ready_for_query()
 UNLISTENED = command_complete("UNLISTEN") + ready_for_query()
@@ -163,7 +164,7 @@ async def test_hit_by_another_ones_cancellation() -> None:
 
 async def test_hit_again_and_again() -> None:
     hit = [LISTEN, send(CANCELLED, ready_for_query())]
-    with ScriptedServer([*WELCOME, *hit * 4, *FAREWELL]) as server:
+    with ScriptedServer([*WELCOME, *hit * (TRIES + 1), *FAREWELL]) as server:
         async with call(server) as conn:
             conn._session.exposed = True
             with pytest.raises(pgallop.CollateralCancelError):

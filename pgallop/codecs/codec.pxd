@@ -17,3 +17,7 @@ cdef class Codec:
 
 cdef class TextCodec(Codec):
     pass
+
+
+cdef class Verbatim(Codec):
+    pass

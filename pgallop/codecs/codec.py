@@ -124,3 +124,17 @@ class TextCodec(Codec):
 
     def decode(self, reader: Reader, size: int) -> Any:
         return reader.read_utf8(size)
+
+
+class Verbatim(Codec):
+    """The bytes of a value as they are on the wire, in either format."""
+
+    __slots__ = ()
+
+    def __init__(self, oid: int, name: str, format: int) -> None:
+        super().__init__(oid, name, "bytes", format)
+
+    def encode(self, writer: Writer, value: Any) -> None:
+        if not isinstance(value, bytes):
+            self.refuse(value)
+        writer.write_bytes(value)

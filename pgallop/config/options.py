@@ -24,13 +24,17 @@ __all__ = [
     "DRAIN_TIMEOUT",
     "NOT_GIVEN",
     "STATEMENT_CACHE_SIZE",
+    "STATEMENT_LIFETIME",
+    "STATEMENT_SIZE",
     "ConnectOptions",
     "NotGiven",
     "Password",
     "SslMode",
+    "StatementMode",
     "resolve",
 ]
 
+StatementMode: TypeAlias = Literal["named", "unnamed", "simple"]
 SslMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify"]
 Password: TypeAlias = str | Callable[[], str | Awaitable[str]] | None
 
@@ -47,9 +51,12 @@ NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 CONNECT_TIMEOUT: Final = 60.0
 DRAIN_TIMEOUT: Final = 5.0
 STATEMENT_CACHE_SIZE: Final = 100
+STATEMENT_LIFETIME: Final = 300.0
+STATEMENT_SIZE: Final = 15360
 
 _MAX_INT32: Final = 2**31 - 1
 _TLS_MODES: Final = ("disable", "allow", "prefer", "require")
+_STATEMENT_MODES: Final = ("named", "unnamed", "simple")
 _VERIFY_MODES: Final = ("verify-ca", "verify-full")
 
 
@@ -70,7 +77,11 @@ class ConnectOptions:
         timeout: seconds for connecting, over all hosts; None waits for ever.
         command_timeout: seconds for a statement that is given no timeout of its own; None for ever.
         drain_timeout: seconds an abandoned request may take to finish before the socket is aborted.
-        statement_cache_size: prepared statements kept for a connection; 0 turns the cache off.
+        statement_cache_size: statements kept for a connection; 0 turns the cache off.
+        max_cached_statement_lifetime: seconds that one is kept; 0 for no limit.
+        max_cacheable_statement_size: characters of the longest text that is kept; 0 for no limit.
+        statement_mode: "named", "unnamed" or "simple".
+        describe_first: rely on nothing that is known of a statement's types.
         max_message_size: bytes; a server message larger than this ends the connection.
         scram_max_iterations: key derivation rounds a server may ask for.
         allow_cleartext_password: send the password itself over TCP without TLS if the server asks.
@@ -93,6 +104,10 @@ class ConnectOptions:
     command_timeout: float | None = None
     drain_timeout: float = DRAIN_TIMEOUT
     statement_cache_size: int = STATEMENT_CACHE_SIZE
+    max_cached_statement_lifetime: float = STATEMENT_LIFETIME
+    max_cacheable_statement_size: int = STATEMENT_SIZE
+    statement_mode: StatementMode = "named"
+    describe_first: bool = False
     max_message_size: int = MAX_MESSAGE_SIZE
     scram_max_iterations: int = MAX_SCRAM_ITERATIONS
     allow_cleartext_password: bool = False
@@ -122,6 +137,10 @@ def resolve(
     ssl: str | bool | object = None,
     drain_timeout: float = DRAIN_TIMEOUT,
     statement_cache_size: int = STATEMENT_CACHE_SIZE,
+    max_cached_statement_lifetime: float = STATEMENT_LIFETIME,
+    max_cacheable_statement_size: int = STATEMENT_SIZE,
+    statement_mode: str | None = None,
+    describe_first: bool = False,
     max_message_size: int = MAX_MESSAGE_SIZE,
     scram_max_iterations: int = MAX_SCRAM_ITERATIONS,
     allow_cleartext_password: bool = False,
@@ -152,6 +171,8 @@ def resolve(
     secret = _password(sources, password)
     _refuse_unsupported(sources, has_password=secret is not None, has_context=_is_context(ssl))
     hosts = resolve_hosts(sources, host, port, socket_directories)
+    cache_size = _count(Given("statement_cache_size", statement_cache_size), 0)
+    mode = _statement_mode(Given("statement_mode", statement_mode), cache_size)
     role = _name(sources, "user", Given("user", user)) or _os_user(default_user)
     return ConnectOptions(
         hosts=hosts,
@@ -163,7 +184,15 @@ def resolve(
         timeout=_connect_timeout(sources, timeout),
         command_timeout=_seconds_or_none(Given("command_timeout", command_timeout)),
         drain_timeout=_seconds(Given("drain_timeout", drain_timeout)),
-        statement_cache_size=_count(Given("statement_cache_size", statement_cache_size), 0),
+        statement_cache_size=cache_size,
+        max_cached_statement_lifetime=_lifetime(
+            Given("max_cached_statement_lifetime", max_cached_statement_lifetime)
+        ),
+        max_cacheable_statement_size=_count(
+            Given("max_cacheable_statement_size", max_cacheable_statement_size), 0
+        ),
+        statement_mode=mode,
+        describe_first=_flag(Given("describe_first", describe_first)),
         max_message_size=_count(Given("max_message_size", max_message_size), 1024),
         scram_max_iterations=_count(Given("scram_max_iterations", scram_max_iterations), 1),
         allow_cleartext_password=_flag(Given("allow_cleartext_password", allow_cleartext_password)),
@@ -333,6 +362,22 @@ def _seconds(given: Given, alternative: str = "") -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 2**31:
         raise given.bad(f"seconds above 0 and below 2**31{alternative}")
     return float(value)
+
+
+def _lifetime(given: Given) -> float:
+    value = given.value
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 2**31:
+        raise given.bad("seconds from 0 (no limit) to 2**31")
+    return float(value)
+
+
+def _statement_mode(given: Given, cache_size: int) -> StatementMode:
+    value = given.value
+    if value is None:
+        return "named" if cache_size else "unnamed"
+    if not isinstance(value, str) or value not in _STATEMENT_MODES:
+        raise given.bad(f"{_either(_STATEMENT_MODES)}, or None for the default")
+    return cast("StatementMode", str.__str__(value))
 
 
 def _count(given: Given, least: int) -> int:

@@ -10,8 +10,7 @@ from pgallop.wire.writer cimport Writer
 
 
 cdef bytes TABLE
-cdef bytes ALL_ROWS
-cdef bytes FIRST_ROW
+cdef bytes PARSE_TABLE
 
 
 cdef class Execute(Request):
@@ -29,4 +28,5 @@ cdef class Execute(Request):
     @cython.locals(successor=int)
     cdef bint on_message(self, int tag, Reader reader) except -1
     cdef object on_row(self, Reader reader)
+    cpdef object refuse(self, dict fields)
     cpdef list all_rows(self)

@@ -4,6 +4,11 @@ Writes:  Bind  Execute  Sync
 Reads:   BindComplete  DataRow*  (CommandComplete | PortalSuspended | EmptyQueryResponse)
          ReadyForQuery
 
+A statement without a name is parsed each time, and its result described:
+
+Writes:  Parse  Bind  Describe  Execute  Sync
+Reads:   ParseComplete  BindComplete  (RowDescription | NoData)  and all as above
+
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
 """
 
@@ -17,23 +22,23 @@ from pgallop.rows.record import Record
 from pgallop.session import copy_refusal
 from pgallop.session.request import Request, Waiter
 from pgallop.session.statement import Statement
-from pgallop.session.transitions import DONE, EXECUTE, compile_table
-from pgallop.wire import backend, frontend
+from pgallop.session.transitions import DONE, EXECUTE, PARSE_EXECUTE, compile_table
+from pgallop.wire import backend
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import TooLong, Writer
 
 TABLE = compile_table(EXECUTE)
+PARSE_TABLE = compile_table(PARSE_EXECUTE)
+
+# The state in which rows come; the states before it are those of Parse.
+ROWS = 1
 
 
-def _execute_sync(max_rows: int) -> bytes:
-    writer = Writer()
-    frontend.execute(writer, b"", max_rows)
-    frontend.sync(writer)
-    return writer.take()
+class Unreadable(Exception):
+    """A result has come in another form than its codecs read: its types were not known before.
 
-
-ALL_ROWS = _execute_sync(0)
-FIRST_ROW = _execute_sync(1)
+    Never seen by a caller: `pgallop.converting` has the server convert it.
+    """
 
 
 class Execute(Request):
@@ -58,7 +63,7 @@ class Execute(Request):
         arguments: tuple[Any, ...],
         limited: bool = False,
     ) -> None:
-        super().__init__(TABLE, waiter)
+        super().__init__(PARSE_TABLE if statement.parse else TABLE, waiter)
         self.statement = statement
         self.arguments = arguments
         self.limited = limited
@@ -77,12 +82,14 @@ class Execute(Request):
         if statement.whole:
             writer.write_bytes(statement.whole_limited if self.limited else statement.whole)
             return
+        if statement.parse:
+            writer.write_bytes(statement.parse)
         start = writer.begin_message(66)  # Bind
         writer.write_bytes(statement.head)
         self.write_arguments(writer)
         writer.write_bytes(statement.tail)
         writer.finish_message(start)
-        writer.write_bytes(FIRST_ROW if self.limited else ALL_ROWS)
+        writer.write_bytes(statement.run_one if self.limited else statement.run_all)
 
     def write_arguments(self, writer: Writer) -> None:
         parameters = self.statement.parameters
@@ -102,7 +109,7 @@ class Execute(Request):
             raise refused_argument(self.statement, i, arguments[i], error) from error
 
     def on_message(self, tag: int, reader: Reader) -> bool:
-        if tag == 68 and self.state == 1:  # DataRow in state "rows", the hot one
+        if tag == 68 and self.state == ROWS:  # DataRow in state "rows", the hot one
             self.on_row(reader)
             return False
         if self.on_prologue(tag, reader):
@@ -113,14 +120,27 @@ class Execute(Request):
         if tag == 67:  # CommandComplete
             self.command = reader.read_cstring()
             reader.expect_end()
+            if self.statement.notable:
+                self.note(self.command.decode("utf-8", "replace"))
         elif tag == 69:  # ErrorResponse
-            self.fail(errors.from_fields(backend.error_fields(reader), self.statement.query))
+            self.refuse(backend.error_fields(reader))
+        elif tag == 84:  # RowDescription
+            self.statement.on_portal(reader.read_bytes(reader.end - reader.pos))
         elif tag == 71 or tag == 72:  # CopyInResponse, CopyOutResponse
             copy_refusal.refuse_copy(self, tag, extended=True)
         elif tag != 100:  # CopyData is dropped; all others have no body
             reader.expect_end()
-            self.bound = self.bound or tag == 50  # BindComplete
+            if tag == 50:  # BindComplete
+                self.bound = True
+            elif tag == 110:  # NoData
+                self.statement.on_portal(None)
         return False
+
+    def refuse(self, fields: dict[str, str]) -> None:
+        """Fail by the server's error, or by that of the Parse which this has relied on."""
+        if self.statement.refusal is not None and not self.bound:
+            fields = self.statement.refusal
+        self.fail(errors.from_fields(fields, self.statement.query))
 
     def on_row(self, reader: Reader) -> None:
         if self.discarded or self.error is not None:
@@ -136,7 +156,12 @@ class Execute(Request):
             # A value that Python cannot hold: the caller's to know, and nobody else's.
             self.fail(error)
 
+    def text(self) -> str:
+        return self.statement.query
+
     def result(self) -> Any:
+        if self.rows and self.statement.unreadable:
+            raise Unreadable
         return self.all_rows(), self.command
 
     def all_rows(self) -> list[Record]:

@@ -90,6 +90,11 @@ PLAIN_WORDS = re.compile(
     "deallocate"
 )
 
+# Of those, the ones that at most change rows, which every transaction restores. What else there is
+# may be stored at once in servers that are almost PostgreSQL: TRUNCATE commits in Redshift, CREATE
+# in YugabyteDB; in CockroachDB a part of it can fail behind the commit (XXA00).
+ROW_WORDS = re.compile("select|insert|update|delete|merge|values|table|with|set|show")
+
 # Of CREATE, ALTER and DROP those of these objects do not, without CONCURRENTLY.
 PLAIN_OBJECTS = re.compile(
     "aggregate|cast|collation|column|conversion|domain|extension|function|index|materialized|"
@@ -126,8 +131,8 @@ def end_of_comment(query: str, position: int) -> int:
     return len(query)
 
 
-def nature(query: str) -> Nature:
-    """What `query`, one statement, does to the transaction that it runs in."""
+def nature(query: str, atomic: bool = True) -> Nature:
+    """What `query`, one statement, does to its transaction; `atomic`: as for `judge`."""
     found = words(query)
     if not found:
         return Nature(Effect.CALL if query.strip(" \t\n\r\f\v;") else Effect.NONE)
@@ -139,7 +144,8 @@ def nature(query: str) -> Nature:
         return Nature(Effect.OWN)
     effect = FIRST_WORDS.get(first)
     if effect is None:
-        effect = Effect.PLAIN if is_plain(first, rest, query) else Effect.OWN
+        known = is_plain(first, rest, query) if atomic else ROW_WORDS.fullmatch(first)
+        effect = Effect.PLAIN if known else Effect.OWN
     if effect is Effect.COMMIT or effect is Effect.ROLLBACK:
         return end_of_transaction(effect, found)
     if effect is Effect.RELEASE or effect is Effect.SAVEPOINT:
@@ -198,10 +204,11 @@ class Course:
     back; `lost_track`: whether it is not known any more what a savepoint rolled back.
     """
 
-    def __init__(self, count: int, in_block: bool, isolated: bool) -> None:
+    def __init__(self, count: int, in_block: bool, isolated: bool, atomic: bool) -> None:
         self.outcomes = [Outcome.NOT_RUN] * count
         self.in_block = in_block
         self.isolated = isolated
+        self.atomic = atomic
         self.running: list[int] = []
         self.savepoints: list[tuple[str | None, int]] = []
         self.doubtful: set[int] = set()
@@ -218,6 +225,8 @@ class Course:
         else:
             if effect is Effect.OWN or effect is Effect.CALL:
                 self.may_commit(i, effect)
+            elif effect is Effect.PLAIN and not (self.atomic or self.in_block):
+                self.may_commit(i, Effect.OWN)
             elif effect is not Effect.PLAIN:
                 self.in_block = True  # BEGIN makes a block, and savepoints are refused without one
             if effect in (Effect.RELEASE, Effect.ROLLBACK_TO):
@@ -247,7 +256,7 @@ class Course:
     def may_commit(self, i: int, effect: Effect) -> bool:
         """Statement `i` may have committed itself and what ran before it; False if in a block."""
         first = self.doubtful.issuperset(self.running)
-        if self.in_block or (self.isolated and not first):
+        if self.atomic and (self.in_block or (self.isolated and not first)):
             return False
         self.doubtful.update(self.running, [i])
         if effect is Effect.CALL:
@@ -308,6 +317,7 @@ def judge(
     in_block: bool,
     status: int,
     server_major: int,
+    atomic: bool = True,
 ) -> Verdict:
     """Say what became of each statement of a pipeline.
 
@@ -319,13 +329,15 @@ def judge(
         in_block: whether the pipeline began inside a transaction block.
         status: the transaction status it ended in, 0 if the server never said.
         server_major: the server's major version.
+        atomic: whether an error undoes all that its transaction has done, as in PostgreSQL; else
+            only rows that were changed inside of a block are known to be restored.
     """
-    course = Course(len(queries), in_block, server_major >= ISOLATING_MAJOR)
+    course = Course(len(queries), in_block, server_major >= ISOLATING_MAJOR, atomic)
     natures: dict[str, Nature] = {}
     partial = False
     for i, query in enumerate(queries[: len(tags) + 1]):
         if query not in natures:
-            natures[query] = nature(query)
+            natures[query] = nature(query, atomic)
         if i < len(tags):
             course.answered(i, natures[query], tags[i])
         elif failed:

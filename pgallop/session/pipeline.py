@@ -4,6 +4,8 @@ Writes:  (Bind  Execute)+  Sync
 Reads:   (BindComplete  DataRow*  (CommandComplete | PortalSuspended | EmptyQueryResponse))+
          ReadyForQuery
 
+Statements without a name are parsed and described each time, as in `execute.py`.
+
 After an ErrorResponse the server skips what is left, up to the Sync.
 
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Pipelining".
@@ -14,14 +16,17 @@ from pgallop.errors import CommitNotReplicated, DataError, InterfaceError, Postg
 from pgallop.rows.record import Record
 from pgallop.session.execute import Execute
 from pgallop.session.request import Request, Waiter
-from pgallop.session.transitions import DONE, PIPELINE, compile_table
+from pgallop.session.transitions import DONE, PARSE_PIPELINE, PIPELINE, compile_table
 from pgallop.wire import backend, frontend
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
 TABLE = compile_table(PIPELINE)
+PARSE_TABLE = compile_table(PARSE_PIPELINE)
 
-# The states of the last statement, behind which nothing but ReadyForQuery may come.
+# The states in which rows come, and that in which the last statement begins.
+ROWS = 1
+LAST_ROWS = 3
 LAST_BIND = 2
 
 SYNC_SIZE = 5
@@ -47,7 +52,8 @@ class Pipeline(Request):
     failure: BaseException | None
 
     def __init__(self, waiter: Waiter | None, executes: list[Execute]) -> None:
-        super().__init__(TABLE, waiter)
+        # All of one connection have a name, or none has.
+        super().__init__(PARSE_TABLE if executes[0].statement.parse else TABLE, waiter)
         self.executes = executes
         self.answered = 0
         self.begun = True
@@ -69,7 +75,7 @@ class Pipeline(Request):
         frontend.sync(writer)
 
     def on_message(self, tag: int, reader: Reader) -> bool:
-        if tag == 68 and (self.state == 1 or self.state == 3):  # DataRow in a state "rows"
+        if tag == 68 and (self.state == ROWS or self.state == LAST_ROWS):  # DataRow
             if not self.discarded:
                 execute = self.executes[self.answered]
                 execute.on_row(reader)
@@ -83,9 +89,16 @@ class Pipeline(Request):
             return True
         if tag == 69:  # ErrorResponse
             self.refuse(errors.from_fields(backend.error_fields(reader), self.query()))
-        elif tag == 50:  # BindComplete
+        elif tag == 84:  # RowDescription
+            statement = self.executes[self.answered].statement
+            statement.on_portal(reader.read_bytes(reader.end - reader.pos))
+        elif tag == 110:  # NoData
             reader.expect_end()
-            self.bound = True
+            statement = self.executes[self.answered].statement
+            statement.on_portal(None)
+        elif tag == 49 or tag == 50:  # ParseComplete, BindComplete
+            reader.expect_end()
+            self.bound = tag == 50
         else:  # CommandComplete, EmptyQueryResponse, PortalSuspended
             self.on_end_of_statement(tag, reader)
         return False
@@ -94,11 +107,19 @@ class Pipeline(Request):
         execute = self.executes[self.answered]
         if tag == 67:  # CommandComplete
             execute.command = reader.read_cstring()
+            if execute.statement.notable:
+                self.note(execute.command.decode("utf-8", "replace"))
         reader.expect_end()
+        if execute.rows and execute.statement.unreadable:
+            execute.fail(changed_columns())
         self.answered += 1
         self.bound = False
         if self.answered == len(self.executes) - 1:
             self.state = LAST_BIND
+
+    def text(self) -> str:
+        notable = [each.statement for each in self.executes if each.statement.notable]
+        return "; ".join([statement.query for statement in notable])
 
     def query(self) -> str | None:
         """The statement whose turn it is."""
@@ -129,6 +150,13 @@ class Pipeline(Request):
         return [
             (each.all_rows(), each.command, each.error) for each in self.executes[: self.answered]
         ]
+
+
+def changed_columns() -> DataError:
+    return DataError(
+        "its columns have changed since it was described, and have come in another form",
+        hint="it has run; the next time it will be described again",
+    )
 
 
 def named(error: DataError | InterfaceError, i: int, count: int) -> DataError | InterfaceError:

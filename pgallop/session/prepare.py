@@ -6,13 +6,14 @@ Reads:   CloseComplete*  ParseComplete  ParameterDescription  RowDescription | N
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
 """
 
+from collections.abc import Hashable
 from typing import Any
 
 from pgallop import errors
 from pgallop.codecs.registry import Registry
-from pgallop.errors import ProtocolError
+from pgallop.errors import InterfaceError, ProtocolError
 from pgallop.session.request import Request, Waiter
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 from pgallop.session.transitions import DONE, PREPARE, compile_table
 from pgallop.wire import backend, frontend
 from pgallop.wire.backend import Field
@@ -25,18 +26,43 @@ TABLE = compile_table(PREPARE)
 class Prepare(Request):
     """Prepare `query` under `name`; the result is its Statement.
 
-    `closes`: names of statements that the server may forget.
+    `presumed`: a statement that is run behind this one, under the same name, before this is
+    answered; it learns of the answer at once, in front of its own rows. `riders`: how many rely on
+    this one. `closes`: names of statements that the server may forget. `generation`: that of the
+    knowledge when it was asked.
     """
 
-    __slots__ = ("closes", "columns", "name", "parameter_oids", "query", "registry", "unanswered")
+    __slots__ = (
+        "closes",
+        "columns",
+        "description",
+        "generation",
+        "key",
+        "name",
+        "parameter_oids",
+        "presumed",
+        "query",
+        "refusal",
+        "registry",
+        "riders",
+        "statement",
+        "unanswered",
+    )
 
+    key: Hashable
     query: str
     name: bytes
     closes: tuple[bytes, ...]
     registry: Registry
+    presumed: Statement | None
+    statement: Statement | None
+    description: Description | None
+    refusal: dict[str, str] | None
     parameter_oids: tuple[int, ...]
     columns: list[Field] | None
     unanswered: int
+    riders: int
+    generation: int
 
     def __init__(
         self,
@@ -45,20 +71,32 @@ class Prepare(Request):
         name: bytes,
         registry: Registry,
         closes: tuple[bytes, ...] = (),
+        key: Hashable = None,
+        presumed: Statement | None = None,
     ) -> None:
         super().__init__(TABLE, waiter)
+        self.key = query if key is None else key
         self.query = query
         self.name = name
         self.registry = registry
         self.closes = closes
         self.unanswered = len(closes)
-        self.parameter_oids = ()
+        self.presumed = presumed
+        self.helper = presumed is not None
+        self.statement = None
+        self.description = None
+        self.refusal = None
+        # The types that arguments are encoded with: with others inferred, their bytes would be
+        # taken for values of those.
+        self.parameter_oids = () if presumed is None else presumed.parameter_oids
         self.columns = None
+        self.riders = 0
+        self.generation = 0
 
     def write(self, writer: Writer) -> None:
         for name in self.closes:
             frontend.close_statement(writer, name)
-        frontend.parse(writer, self.name, self.query, ())
+        frontend.parse(writer, self.name, self.query, self.parameter_oids)
         frontend.describe_statement(writer, self.name)
         frontend.sync(writer)
 
@@ -66,13 +104,15 @@ class Prepare(Request):
         if self.on_prologue(tag, reader):
             return False
         if self.step(tag) == DONE:
+            self.settle()
             return True
         if tag == 116:  # ParameterDescription
             self.parameter_oids = backend.parameter_description(reader)
         elif tag == 84:  # RowDescription
             self.columns = backend.row_description(reader)
         elif tag == 69:  # ErrorResponse
-            self.fail(errors.from_fields(backend.error_fields(reader), self.query))
+            self.refusal = backend.error_fields(reader)
+            self.fail(errors.from_fields(self.refusal, self.query))
         else:  # ParseComplete, CloseComplete, NoData: no body
             reader.expect_end()
             self.unanswered -= tag == 51  # CloseComplete
@@ -80,5 +120,23 @@ class Prepare(Request):
                 raise ProtocolError("the server closed a statement that was not to be closed")
         return False
 
+    def settle(self) -> None:
+        """Make the statement, and tell the one that was run before this was known."""
+        if self.error is None:
+            columns = None if self.columns is None else tuple(self.columns)
+            self.description = Description(self.parameter_oids, columns)
+            try:
+                self.statement = Statement(
+                    self.query, self.name, self.description, self.registry, self.key
+                )
+            except InterfaceError as error:
+                self.fail(error)
+        presumed = self.presumed
+        if presumed is not None:
+            presumed.prepare = None
+            presumed.refusal = self.refusal
+            if self.description is not None:
+                presumed.correct(self.description)
+
     def result(self) -> Any:
-        return Statement(self.query, self.name, self.parameter_oids, self.columns, self.registry)
+        return self.statement

@@ -14,6 +14,7 @@ cdef class Request:
     cdef public bint exposed
     cdef readonly bint finished
     cdef readonly bint alone
+    cdef readonly bint helper
     cdef readonly bytes prologue
     cdef int begin_replies
     cdef bytes reply
@@ -22,10 +23,12 @@ cdef class Request:
     cdef readonly int status_before
     cdef readonly int status
     cdef bytes table
+    cdef readonly list tags
 
     cdef bint on_prologue(self, int tag, Reader reader) except -1
     cdef object write(self, Writer writer)
     cdef bint on_message(self, int tag, Reader reader) except -1
     cdef int step(self, int tag) except -1
+    cdef object note(self, str tag)
     cdef object result(self)
     cdef object complete(self)

@@ -11,6 +11,9 @@ from pgallop.wire.writer import Writer
 
 PROLOGUE_REPLIES = b"12C"  # ParseComplete, BindComplete, CommandComplete
 
+# So many different command tags of one script are looked at; PostgreSQL has about 200.
+MAX_TAGS = 300
+
 
 class Waiter(Protocol):
     """What a request reports to: an asyncio future, or anything like it."""
@@ -34,7 +37,9 @@ class Request:
     session knows from it what was sent. `exposed`: a cancellation meant for another request may hit
     it. `prologue`: the messages of a BEGIN that travels in front of its own, under the same Sync,
     and `begin_replies` how many replies to it are due. `on_end` is called when the request is
-    answered, dropped or lost.
+    answered, dropped or lost. `tags`: the command tags of statements that may have changed what
+    others were prepared under. `helper`: it is there for the request behind it, whose caller is to
+    know what was wrong with it.
     """
 
     __slots__ = (
@@ -45,6 +50,7 @@ class Request:
         "error",
         "exposed",
         "finished",
+        "helper",
         "on_end",
         "position",
         "prologue",
@@ -53,6 +59,7 @@ class Request:
         "status",
         "status_before",
         "table",
+        "tags",
         "timer",
         "waiter",
     )
@@ -66,17 +73,20 @@ class Request:
     exposed: bool
     finished: bool
     alone: bool
+    helper: bool
     prologue: bytes
     begin_replies: int
     reply: bytes
     state: int
     position: int
     table: bytes
+    tags: list[str] | None
 
     def __init__(self, table: bytes, waiter: Waiter | None) -> None:
         self.table = table
         self.waiter = waiter
         self.timer = None
+        self.tags = None
         self.deadline = None
         self.error = None
         self.on_end = None
@@ -84,6 +94,7 @@ class Request:
         self.exposed = False
         self.finished = False
         self.alone = False
+        self.helper = False
         self.prologue = b""
         self.begin_replies = 0
         self.reply = b""
@@ -134,6 +145,18 @@ class Request:
         if successor != DONE:
             self.state = successor
         return successor
+
+    def text(self) -> str:
+        """What was sent, of which `tags` tell."""
+        return ""
+
+    def note(self, tag: str) -> None:
+        """Keep the tag of a notable statement."""
+        if self.tags is None:
+            self.tags = []
+        # What they tell does not depend on how often.
+        if tag not in self.tags and len(self.tags) < MAX_TAGS:
+            self.tags.append(tag)
 
     def result(self) -> Any:
         """What the waiter gets if nothing failed."""

@@ -32,6 +32,7 @@ cdef class Session:
     cdef public object on_notification
     cdef public object on_head
     cdef public object on_idle
+    cdef public object on_tags
 
     cpdef object trust(self, Py_ssize_t max_message_size)
     cpdef object submit(self, Request request, bint at_once=*)

@@ -54,7 +54,8 @@ class Session:
     is on the way. `parameters`: what ParameterStatus reported. `broken`: why the
     conversation ended, or None. `on_head` is called when the queue has run empty and when a
     discarded request is its head; `on_idle`, while it is set, when a request has ended outside of a
-    transaction. `paused`: listeners do not keep up, and `pump` stops behind each message of theirs.
+    transaction; `on_tags` with a request that has `tags`. `paused`: listeners do not keep up, and
+    `pump` stops behind each message of theirs.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class Session:
         "on_idle",
         "on_notice",
         "on_notification",
+        "on_tags",
         "orphaned",
         "parameters",
         "paused",
@@ -104,6 +106,7 @@ class Session:
     on_notification: Callable[[int, str, str], None] | None
     on_head: Callable[[], None] | None
     on_idle: Callable[[], None] | None
+    on_tags: Callable[[Request], None] | None
 
     def __init__(self, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
         self.framing = Framing(max_message_size)
@@ -128,6 +131,7 @@ class Session:
         self.on_notification = None
         self.on_head = None
         self.on_idle = None
+        self.on_tags = None
 
     def trust(self, max_message_size: int) -> None:
         """Take messages of so many bytes from now on: the server is who it has to be."""
@@ -323,6 +327,8 @@ class Session:
             self.wanted -= 1
         if head.error is not None or self.orphaned:
             self.judge(head)
+        if head.tags is not None and self.on_tags is not None:
+            self.on_tags(head)
         head.complete()
         if self.failure is not None and self.status != IN_FAILED_TRANSACTION:
             self.failure = None
@@ -403,6 +409,8 @@ class Session:
         self.broken = error
         self.framing.drop()
         requests = [*self.requests, *self.waiting]
+        if head is not None and head.helper and head.error is not None and len(requests) > 1:
+            requests[1].fail(head.error)
         self.requests.clear()
         self.waiting.clear()
         self.wanted = 0

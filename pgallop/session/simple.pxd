@@ -9,3 +9,4 @@ cdef class SimpleQuery(Request):
     cdef str command
     cdef str prefix
     cdef bint begins
+    cdef bint notable

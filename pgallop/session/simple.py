@@ -15,6 +15,7 @@ from pgallop.session import copy_refusal
 from pgallop.session.request import Request, Waiter
 from pgallop.session.statement import reads_copy_data
 from pgallop.session.transitions import DONE, SIMPLE, compile_table
+from pgallop.sql.changes import is_notable
 from pgallop.wire import backend, frontend
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
@@ -25,12 +26,13 @@ TABLE = compile_table(SIMPLE)
 class SimpleQuery(Request):
     """Run the statements in `query`; the result is the last one's command tag."""
 
-    __slots__ = ("begins", "command", "prefix", "query")
+    __slots__ = ("begins", "command", "notable", "prefix", "query")
 
     query: str
     prefix: str
     begins: bool
     command: str
+    notable: bool
 
     def __init__(self, waiter: Waiter | None, query: str) -> None:
         super().__init__(TABLE, waiter)
@@ -39,6 +41,8 @@ class SimpleQuery(Request):
         self.prefix = ""
         self.begins = False
         self.alone = reads_copy_data(query)
+        # Of several statements the first says nothing of the others.
+        self.notable = ";" in query or is_notable(query)
 
     def write(self, writer: Writer) -> None:
         frontend.query(writer, self.query, self.prefix.encode())
@@ -56,6 +60,8 @@ class SimpleQuery(Request):
             if self.begins:
                 self.begins = False
                 self.command = ""
+            elif self.notable:
+                self.note(self.command)
         elif tag == 69:  # ErrorResponse
             fields = backend.error_fields(reader)
             offset = offset_of(fields.get("P", ""))
@@ -67,6 +73,9 @@ class SimpleQuery(Request):
         elif tag == 73 or tag == 99:  # EmptyQueryResponse, CopyDone
             reader.expect_end()
         return False
+
+    def text(self) -> str:
+        return self.query
 
     def result(self) -> Any:
         return self.command

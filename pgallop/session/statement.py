@@ -1,41 +1,112 @@
-"""`Statement`: a prepared statement, bound once to codecs and constant bytes."""
+"""`Statement`: a statement as it is run, bound once to codecs and constant bytes."""
 
-from pgallop.codecs.codec import Codec
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, NamedTuple
+
+from pgallop.codecs.codec import BINARY, TEXT, Codec, Verbatim
 from pgallop.codecs.registry import Registry
 from pgallop.rows.decode import RowDecoder
-from pgallop.wire import frontend
+from pgallop.sql.changes import is_notable
+from pgallop.wire import backend, frontend
 from pgallop.wire.backend import Field
+from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
+
+if TYPE_CHECKING:
+    from pgallop.session.prepare import Prepare
+
+
+class Description(NamedTuple):
+    """What the server tells of a statement: its parameters' types, its columns.
+
+    `columns` is None if it returns no rows (rows can have no columns).
+    """
+
+    parameters: tuple[int, ...]
+    columns: tuple[Field, ...] | None
+
+
+def _execute_sync(max_rows: int, described: bool) -> bytes:
+    writer = Writer()
+    if described:
+        frontend.describe_portal(writer, b"")
+    frontend.execute(writer, b"", max_rows)
+    frontend.sync(writer)
+    return writer.take()
+
+
+ALL_ROWS = _execute_sync(0, described=False)
+FIRST_ROW = _execute_sync(1, described=False)
+ALL_ROWS_DESCRIBED = _execute_sync(0, described=True)
+FIRST_ROW_DESCRIBED = _execute_sync(1, described=True)
 
 
 class Statement:
-    """A statement that the server has parsed under `name`.
+    """A statement that the server has parsed under `name`, or parses each time if that is empty.
 
-    `parameters`: the codecs of its arguments; `columns`: its result's columns; `decoder`: reads
-    its rows, None if it returns none (rows can have no columns).
+    `key`: what it is found by, its text if none is given. `parameters`: the codecs of its
+    arguments; `decoder`: reads its rows, None if it returns none. `presumed`: its description was
+    not asked for this time, so what the server says of its types may differ. Without any
+    description it is run without arguments, with all results in binary, whatever they turn out to
+    be. `unreadable`: the columns that come in another form than their codec reads. `described`:
+    what the server has said instead of what was presumed. `generation`: that of the knowledge it
+    was made from.
+
+    While its Parse is on the way that is `prepare`; if it was refused, the error's fields are the
+    `refusal` of all that rely on it.
     """
 
     __slots__ = (
         "alone",
         "columns",
         "decoder",
+        "described",
+        "formats",
+        "generation",
         "head",
+        "key",
         "name",
+        "notable",
+        "parameter_oids",
         "parameters",
+        "parse",
+        "prepare",
+        "presumed",
         "query",
+        "refusal",
+        "registry",
+        "row_description",
+        "run_all",
+        "run_one",
         "tail",
+        "unreadable",
         "whole",
         "whole_limited",
     )
 
+    key: Hashable
+    prepare: "Prepare | None"
     query: str
     name: bytes
+    registry: Registry
+    parameter_oids: tuple[int, ...]
     parameters: tuple[Codec, ...]
-    columns: list[Field]
+    columns: tuple[Field, ...]
     decoder: RowDecoder | None
     alone: bool
+    notable: bool
+    presumed: bool
+    generation: int
+    formats: tuple[int, ...]
+    unreadable: tuple[int, ...]
+    described: Description | None
+    row_description: bytes | None
+    refusal: dict[str, str] | None
+    parse: bytes
     head: bytes
     tail: bytes
+    run_all: bytes
+    run_one: bytes
     whole: bytes
     whole_limited: bytes
 
@@ -43,30 +114,107 @@ class Statement:
         self,
         query: str,
         name: bytes,
-        parameter_oids: tuple[int, ...],
-        columns: list[Field] | None,
+        description: Description | None,
         registry: Registry,
+        key: Hashable = None,
+        presumed: bool = False,
     ) -> None:
+        self.key = query if key is None else key
         self.query = query
         self.name = name
-        self.parameters = tuple([registry.get(oid) for oid in parameter_oids])
-        self.columns = columns or []
-        codecs = tuple([registry.get(column.type_oid) for column in self.columns])
-        names = tuple([column.name for column in self.columns])
-        self.decoder = None if columns is None else RowDecoder(names, codecs)
+        self.registry = registry
+        self.presumed = presumed or description is None
+        self.generation = 0
+        self.prepare = None
+        self.refusal = None
+        self.described = None
+        self.row_description = None
         self.alone = reads_copy_data(query)
-        # The constant parts of Bind, so that running the statement only adds its arguments.
-        self.head = frontend.bind_head(b"", name, tuple([c.format for c in self.parameters]))
-        self.tail = frontend.bind_tail(tuple([codec.format for codec in codecs]))
-        # Without arguments all of Bind, Execute and Sync is constant.
-        self.whole = self._whole(0) if not parameter_oids else b""
-        self.whole_limited = self._whole(1) if not parameter_oids else b""
+        self.notable = is_notable(query)
+        self.parameter_oids = () if description is None else description.parameters
+        self.parameters = tuple([registry.get(oid) for oid in self.parameter_oids])
+        self.formats = (BINARY,)
+        columns = None if description is None else description.columns
+        if description is not None:
+            self.formats = tuple([registry.get(column.type_oid).format for column in columns or ()])
+        self.read_as(columns, self.formats)
+        self.make_messages()
 
-    def _whole(self, max_rows: int) -> bytes:
-        writer = Writer()
-        frontend.bind_execute(writer, self.head, self.tail, max_rows)
-        frontend.sync(writer)
-        return writer.take()
+    def read_as(self, columns: tuple[Field, ...] | None, formats: tuple[int, ...]) -> None:
+        """Read rows as these columns, which come in these formats (as Bind asks for them)."""
+        self.columns = columns or ()
+        codecs = [self.registry.get(column.type_oid) for column in self.columns]
+        unreadable: list[int] = []
+        for i, codec in enumerate(codecs):
+            format = format_of(i, formats)
+            if codec.format != format:
+                codecs[i] = Verbatim(codec.oid, codec.name, format)
+                unreadable.append(i)
+        self.unreadable = tuple(unreadable)
+        names = tuple([column.name for column in self.columns])
+        self.decoder = None if columns is None else RowDecoder(names, tuple(codecs))
+
+    def is_read_as(self, columns: tuple[Field, ...] | None) -> bool:
+        """Whether rows of these columns are read as they should be."""
+        if columns is None or self.decoder is None:
+            return columns is None and self.decoder is None
+        return [(each.name, each.type_oid) for each in columns] == [
+            (each.name, each.type_oid) for each in self.columns
+        ]
+
+    def correct(self, description: Description) -> None:
+        """Take what the server tells of the statement for what was presumed."""
+        same = self.is_read_as(description.columns)
+        if not same:
+            self.read_as(description.columns, self.formats)
+        if not same or self.parameter_oids != description.parameters:
+            self.described = description
+
+    def on_portal(self, row_description: bytes | None) -> None:
+        """Take the RowDescription of an execution, None for NoData; mostly it is the last one."""
+        if row_description is not None and row_description == self.row_description:
+            return
+        columns = None
+        if row_description is not None:
+            columns = tuple(backend.row_description(Reader(row_description)))
+        if not self.is_read_as(columns):
+            self.described = Description(self.parameter_oids, columns)
+        self.read_as(columns, tuple([column.format for column in columns or ()]))
+        self.row_description = row_description
+
+    def make_messages(self) -> None:
+        """The constant parts of all messages, so that running only adds the arguments."""
+        formats = tuple([codec.format for codec in self.parameters])
+        self.head = frontend.bind_head(b"", self.name, formats)
+        self.tail = frontend.bind_tail(self.formats)
+        self.parse = b""
+        self.run_all = ALL_ROWS
+        self.run_one = FIRST_ROW
+        if not self.name:
+            writer = Writer()
+            frontend.parse(writer, b"", self.query, self.parameter_oids)
+            self.parse = writer.take()
+            self.run_all = ALL_ROWS_DESCRIBED
+            self.run_one = FIRST_ROW_DESCRIBED
+        # Without arguments all of it is constant.
+        self.whole = b""
+        self.whole_limited = b""
+        if not self.parameters:
+            writer = Writer()
+            writer.write_bytes(self.parse)
+            frontend.bind(writer, self.head, self.tail)
+            whole = writer.take()
+            self.whole = whole + self.run_all
+            self.whole_limited = whole + self.run_one
+
+
+def format_of(i: int, formats: tuple[int, ...]) -> int:
+    """The format of column `i` where Bind asks for `formats` (see `bind_tail`)."""
+    if BINARY not in formats:
+        return TEXT
+    if TEXT not in formats:
+        return BINARY
+    return formats[i] if i < len(formats) else TEXT
 
 
 def reads_copy_data(query: str) -> bool:

@@ -46,12 +46,44 @@ EXECUTE = {
     "failed": {"Z": "done", "E": "failed"},
 }
 
+# The unnamed statement: Parse and Describe each time. "rows" has the place it has in EXECUTE.
+PARSE_EXECUTE = {
+    "parse": {"1": "bind", "E": "failed"},
+    **{name: EXECUTE[name] for name in ("rows", "copy in", "copy out", "sync", "failed")},
+    "bind": {"2": "describe", "E": "failed"},
+    "describe": {"T": "rows", "n": "rows", "E": "failed"},
+}
+
 # Execute several times under one Sync. COPY is refused before it is sent, so that none may begin.
 PIPELINE = {
     "bind": {"2": "rows", "E": "failed"},
     "rows": {"D": "rows", "C": "bind", "I": "bind", "s": "bind", "E": "failed"},
     "last bind": {"2": "last rows", "E": "failed"},
     "last rows": {"D": "last rows", "C": "sync", "I": "sync", "s": "sync", "E": "failed"},
+    "sync": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+}
+
+# The same with unnamed statements, each parsed and described.
+PARSE_PIPELINE = {
+    "parse": {"1": "bind", "E": "failed"},
+    "rows": {"D": "rows", "C": "parse", "I": "parse", "s": "parse", "E": "failed"},
+    "last parse": {"1": "last bind", "E": "failed"},
+    "last rows": {"D": "last rows", "C": "sync", "I": "sync", "s": "sync", "E": "failed"},
+    "bind": {"2": "describe", "E": "failed"},
+    "describe": {"T": "rows", "n": "rows", "E": "failed"},
+    "last bind": {"2": "last describe", "E": "failed"},
+    "last describe": {"T": "last rows", "n": "last rows", "E": "failed"},
+    "sync": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+}
+
+# `SELECT $1` several times under one Sync.
+CONVERT = {
+    "parse": {"1": "bind", "E": "failed"},
+    "bind": {"2": "row", "E": "failed"},
+    "row": {"D": "tag", "E": "failed"},
+    "tag": {"C": "bind", "E": "failed"},
     "sync": {"Z": "done", "E": "failed"},
     "failed": {"Z": "done", "E": "failed"},
 }

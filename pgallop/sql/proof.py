@@ -202,6 +202,8 @@ reachable(oid) AS (
 SELECT
 -- The server reads the characters that the statement was sent with.
 pg_catalog.current_setting('client_encoding') = 'UTF8'
+-- Its OIDs tell what is its own. Those that CockroachDB gives to users' tables are small.
+AND pg_catalog.strpos(pg_catalog.version(), 'PostgreSQL ') = 1
 -- Every function of such a name is known.
 AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_proc AS p

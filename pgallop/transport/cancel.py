@@ -89,6 +89,9 @@ class Canceller:
         head = session.requests[0]
         if not head.discarded or head.position >= session.sent:
             return
+        if not self._link.key:
+            self._let_end(head)
+            return
         if session.wanted:
             patience = GRACE_SECONDS
         if self._grace is not None:
@@ -99,6 +102,12 @@ class Canceller:
             self._grace = self._loop.call_later(patience, self._on_grace_over, head)
         else:
             self._cancel(head)
+
+    def _let_end(self, head: Request) -> None:
+        """Give the head the drain timeout to end: the server has sent no key to cancel it with."""
+        if head.waiter is None:
+            head.waiter = self._loop.create_future()
+            self.expect(head.waiter)
 
     def _on_grace_over(self, head: Request) -> None:
         self._grace = None
@@ -144,8 +153,9 @@ class Canceller:
         self._exposure = self._loop.call_later(EXPOSURE_SECONDS, setattr, session, "exposed", False)
 
     def _abort(self, cause: Exception | None) -> None:
+        reason = "" if self._link.key else ", and the server has sent no key to cancel it with"
         loss = ConnectionAbortedError(
-            f"an abandoned query did not end within {self._drain_timeout} seconds"
+            f"an abandoned query did not end within {self._drain_timeout} seconds{reason}"
         )
         loss.__cause__ = cause
         self._link.stream.lose(loss)

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,6 +19,7 @@ from pgallop.errors import (
     InterfaceError,
     PostgresError,
     ProtocolError,
+    UnsupportedServerFeatureError,
     cannot_connect,
 )
 from pgallop.limits import MAX_SHORT_MESSAGE_SIZE
@@ -113,6 +115,7 @@ async def open_host(
     startup = Startup(None, parameters, password, private, options.scram_max_iterations)
     try:
         await authenticate(loop, session, stream, startup, password)
+        check_settings(session.parameters)
     except BaseException as error:
         stream.lose(error)
         # One with this SQLSTATE that the server has said has no cause.
@@ -242,6 +245,19 @@ async def open_stream(
     except NotImplementedError:
         return await TransportStream.open(loop, session, tls, sock)
     return stream
+
+
+def check_settings(reported: Mapping[str, str]) -> None:
+    """Refuse a server whose values we would read wrongly, from what ParameterStatus has said.
+
+    Up to PostgreSQL 9.6 a server could be built without `integer_datetimes`, with dates and times
+    as floating point numbers. Who does not report it has no such choice.
+    """
+    if reported.get("integer_datetimes", "on") != "on":
+        raise UnsupportedServerFeatureError(
+            "the server was built without integer_datetimes: it sends dates and times as floating "
+            "point numbers, which pgallop would take for other dates and times"
+        )
 
 
 def is_proven(host: Host, context: ssl.SSLContext | None) -> bool:

@@ -161,12 +161,17 @@ def bind_tail(formats: tuple[int, ...]) -> bytes:
     return writer.take()
 
 
-def bind_execute(writer: Writer, head: bytes, tail: bytes, max_rows: int) -> None:
-    """Bind and Execute of a statement without arguments, on the unnamed portal."""
+def bind(writer: Writer, head: bytes, tail: bytes) -> None:
+    """Bind of a statement without arguments."""
     start = writer.begin_message(66)  # B
     writer.write_bytes(head)
     writer.write_bytes(tail)
     writer.finish_message(start)
+
+
+def bind_execute(writer: Writer, head: bytes, tail: bytes, max_rows: int) -> None:
+    """Bind and Execute of a statement without arguments, on the unnamed portal."""
+    bind(writer, head, tail)
     execute(writer, b"", max_rows)
 
 

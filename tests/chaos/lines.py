@@ -11,6 +11,7 @@ from chaos import (
     frozen_server,
     half_open_link,
     one_failure,
+    poolers,
     random_cancels,
     restarts,
     termination,
@@ -31,5 +32,6 @@ LINES: Mapping[int, Line] = MappingProxyType(
         7: restarts.run,
         13: both_ways.run,
         14: one_failure.run,
+        18: poolers.run,
     }
 )

@@ -38,6 +38,10 @@ def test_the_defaults() -> None:
         command_timeout=None,
         drain_timeout=5.0,
         statement_cache_size=100,
+        max_cached_statement_lifetime=300.0,
+        max_cacheable_statement_size=15360,
+        statement_mode="named",
+        describe_first=False,
         max_message_size=1024**3,
         scram_max_iterations=100_000,
         allow_cleartext_password=False,
@@ -325,7 +329,8 @@ ARGUMENTS = [
     *["host", "port", "user", "password", "database", "timeout", "command_timeout", "ssl"],
     *["server_settings", "drain_timeout", "statement_cache_size", "max_message_size"],
     *["scram_max_iterations", "allow_cleartext_password", "keepalives", "keepalives_idle"],
-    *["keepalives_interval", "keepalives_count", "tcp_user_timeout"],
+    *["keepalives_interval", "keepalives_count", "tcp_user_timeout", "statement_mode"],
+    *["max_cached_statement_lifetime", "max_cacheable_statement_size", "describe_first"],
 ]
 VARIABLES = [each.variable for each in PARAMETERS.values() if each.variable]
 anything = st.one_of(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import scripts
 from array_bytes import wire
-from fuzz.edge_values import EDGE_VALUES, RAW
-from fuzz.grammar import Bytes, Fields
+from fuzz.edge_values import EDGE_VALUES, RAW, TEXT_FORMS
+from fuzz.grammar import Bytes, Fields, Words
 from fuzz.session_targets import Waiter, told
 from fuzz.target import Outcome, Target, Wrong
 
@@ -13,10 +13,11 @@ from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.arrays import SEQUENCES
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.codecs.codec import Codec, Unencodable
+from pgallop.codecs.textual import textual
 from pgallop.errors import ProtocolError
 from pgallop.session.execute import Execute
 from pgallop.session.session import Session
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 from pgallop.wire.backend import Field
 
 REGISTRY = builtin_registry()
@@ -33,7 +34,10 @@ CHANGED_BY_WRITING = {"xml", "timestamptz"}
 def read_value(data: bytes) -> Outcome:
     """What can be read is written and read again: it must be the same, or refused."""
     codec = REGISTRY.get(int.from_bytes(data[:4]))
-    value = codec.loads(data[4:])
+    return written_again(codec, codec.loads(data[4:]))
+
+
+def written_again(codec: Codec, value: object) -> Outcome:
     try:
         written = codec.dumps(value)
     except Unencodable:
@@ -71,12 +75,37 @@ def value_seeds() -> list[bytes]:
     return [codec.oid.to_bytes(4) + data for codec in CODECS for data in values_of(codec)]
 
 
+# --- one value in text: the OID of its type, then its text form ----------------------------------
+
+TEXT_WORDS = [
+    *(b"{", b"}", b",", b'"', b"\\", b"(", b")", b"NULL", b"[0:1]=", b"[1:1]", b"{{", b"}}", b'""'),
+    *(b"0", b"1", b"-", b"+", b".", b"e", b"99999999999", b":", b" ", b"59", b"24", b" BC", b"\n"),
+    *(b" days", b" mons", b"2024-02-29", b"12:00:00", b"NaN", b"infinity", b"\\x", b"\\377", b"\0"),
+]
+
+
+def read_text(data: bytes) -> Outcome:
+    """A value in text is one that can be written in binary, and is the same then."""
+    codec = REGISTRY.get(int.from_bytes(data[:4]))
+    return written_again(codec, textual(codec).loads(data[4:]))
+
+
+def text_seeds() -> list[bytes]:
+    seeds: list[bytes] = []
+    for name, texts in TEXT_FORMS.items():
+        escaped = [text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') for text in texts]
+        one = b'{"' + b'","'.join(escaped) + b'",NULL}'
+        seeds += [OIDS[name].to_bytes(4) + text for text in texts]
+        seeds += [ARRAYS[name].to_bytes(4) + form for form in (one, b"{" + one + b"," + one + b"}")]
+    return seeds
+
+
 # --- rows: which statement, then the body of a DataRow --------------------------------------------
 
 
 def statement(codecs: list[Codec]) -> Statement:
     fields = [Field(f"c{i}", 0, 0, codec.oid, -1, -1, 1) for i, codec in enumerate(codecs)]
-    return Statement("SELECT", b"s1", (), fields, REGISTRY)
+    return Statement("SELECT", b"s1", Description((), tuple(fields)), REGISTRY)
 
 
 SCALARS = [codec for codec in CODECS if not codec.name.endswith("[]")]
@@ -120,6 +149,13 @@ TARGETS = [
         seeds=value_seeds,
         grammar=Bytes(prefix=4),
         share=3,
+    ),
+    Target(
+        name="texts",
+        run=read_text,
+        raises=(ProtocolError, ValueError),
+        seeds=text_seeds,
+        grammar=Words(TEXT_WORDS, prefix=4),
     ),
     Target(
         name="rows",

@@ -81,3 +81,30 @@ RAW: dict[str, list[bytes]] = {
     ],
     "void": [b""],
 }
+
+# How the server writes them.
+TEXT_FORMS: dict[str, list[bytes]] = {
+    "bool": [b"t", b"f"],
+    "int2": [b"0", b"-32768"],
+    "int4": [b"1", b"2147483647"],
+    "int8": [b"-9223372036854775808"],
+    "oid": [b"4294967295"],
+    "float4": [b"-1.5", b"3.4028235e+38", b"1e-45", b"NaN", b"7.038531e-26"],
+    "float8": [b"0.1", b"5e-324", b"-1.7976931348623157e+308", b"Infinity"],
+    "numeric": [b"-1.500", b"1" + b"0" * 50, b"0.0000", b"NaN", b"-Infinity"],
+    "text": [b"", "Grüße 😀".encode(), b"NULL", b'{"quoted\\", it is}'],
+    "char": [b"", b"a", b"\\377"],
+    "bytea": [b"\\x", b"\\x00ff", b"escaped\\\\\\000"],
+    "uuid": [b"12345678-90ab-cdef-1234-567890abcdef"],
+    "date": [b"2024-02-29", b"0044-03-15 BC", b"12024-01-01", b"-infinity"],
+    "time": [b"23:59:59.999999", b"24:00:00"],
+    "timetz": [b"00:00:00+05:30", b"23:59:59.5-15:59:59"],
+    "timestamp": [b"2024-02-29 12:00:00.000001", b"0044-03-15 12:00:00 BC", b"infinity"],
+    "timestamptz": [b"2024-02-29 12:00:00+00:19:32", b"1999-12-31 23:59:59.5-03:30"],
+    "interval": [b"1 year 2 mons -3 days +04:05:06.7", b"00:00:00", b"-infinity", b"1 day"],
+    "json": [b'{"a": [1, 2]}', b"null"],
+    "jsonb": [b'[{"a": "b"}, 1.50]'],
+    "int2vector": [b"1 -2 3", b""],
+    "oidvector": [b"4294967295 1"],
+    "record": [b'(1,"a b",,"","x""y\\\\")', b"(,)", b'("(1,2)")'],
+}

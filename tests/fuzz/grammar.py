@@ -127,16 +127,17 @@ class Bytes:
         return data[:size] + dice.pick(BYTE_MUTATIONS)(dice, data[size:], other)
 
 
-class Words:
-    """Text, in which the `words` have a meaning."""
+class Words(Bytes):
+    """Text, in which the `words` have a meaning, behind a `prefix` as in `Bytes`."""
 
-    def __init__(self, words: Sequence[bytes]) -> None:
+    def __init__(self, words: Sequence[bytes], prefix: int = 0) -> None:
+        super().__init__(prefix)
         self._words = words
 
     def mutate(self, dice: Dice, data: bytes, seeds: Sequence[bytes]) -> bytes:
         if dice.below(2):
-            return dice.pick(BYTE_MUTATIONS)(dice, data, dice.pick(seeds))
-        i = dice.below(len(data) + 1)
+            return super().mutate(dice, data, seeds)
+        i = self._prefix + dice.below(max(0, len(data) - self._prefix) + 1)
         return data[:i] + dice.pick(self._words) + data[i + dice.below(2) * dice.pick(SIZES) :]
 
 

@@ -30,7 +30,7 @@ from pgallop.session.request import Request
 from pgallop.session.session import IN_TRANSACTION, Session
 from pgallop.session.simple import SimpleQuery
 from pgallop.session.startup import Startup
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 from pgallop.wire.backend import Field
 
 ROOT = Path(__file__).parents[2]
@@ -281,7 +281,8 @@ def introductions() -> list[bytes]:
 # --- a pipeline and its neighbours ----------------------------------------------------------------
 
 QUERIES = ("SELECT 1", "INSERT INTO t VALUES (1)", "COMMIT", "SELECT x")
-ROWS = Statement("SELECT", b"s1", (), [Field("a", 0, 0, 23, -1, -1, 1)], builtin_registry())
+ONE_INT = Description((), (Field("a", 0, 0, 23, -1, -1, 1),))
+ROWS = Statement("SELECT", b"s1", ONE_INT, builtin_registry())
 
 
 class Pipelined:
@@ -294,7 +295,7 @@ class Pipelined:
         self._begins = begins
         self._asked = [Waiter() for _ in range(3)]
         executes = [
-            Execute(None, Statement(query, b"s", (), ROWS.columns, builtin_registry()), ())
+            Execute(None, Statement(query, b"s", ONE_INT, builtin_registry()), ())
             for query in QUERIES
         ]
         self._pipeline = Pipeline(self._asked[0], executes)

@@ -21,6 +21,7 @@ INPUTS = {
     "startup": 4000,
     "pipeline": 1500,
     "values": 12000,
+    "texts": 12000,
     "rows": 8000,
     "bodies": 25000,
     "stream": 8000,

@@ -27,7 +27,7 @@ from pgallop.errors import DataError, InterfaceError
 from pgallop.session.execute import Execute
 from pgallop.session.session import Session
 from pgallop.session.simple import SimpleQuery
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 from pgallop.wire.trace import Trace
 
 INT4_ARRAY, JSON, POINT, UUID_OID, XML = 1007, 114, 600, 2950, 142
@@ -50,7 +50,7 @@ class Busy:
 
 
 def execute(argument: object, oid: int = INT4_ARRAY) -> Execute:
-    statement = Statement("SELECT $1", b"s1", (oid,), None, REGISTRY)
+    statement = Statement("SELECT $1", b"s1", Description((oid,), None), REGISTRY)
     return Execute(Answer(), statement, (argument,))
 
 

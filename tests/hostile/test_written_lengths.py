@@ -23,7 +23,7 @@ from pgallop.session.prepare import Prepare
 from pgallop.session.request import Request
 from pgallop.session.session import Session
 from pgallop.session.simple import SimpleQuery
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 from pgallop.wire import frontend, writer
 from pgallop.wire.writer import Writer
 
@@ -41,7 +41,7 @@ def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def statement(*oids: int) -> Statement:
-    return Statement("SELECT ...", b"s1", oids, None, REGISTRY)
+    return Statement("SELECT ...", b"s1", Description(oids, None), REGISTRY)
 
 
 def execute(arguments: tuple[Any, ...], *oids: int) -> Execute:

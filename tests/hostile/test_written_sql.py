@@ -41,6 +41,9 @@ OUR_NAME = "a name of our own, new_name(): letters, digits and underscores"
 SHOWN = "words for people, which nobody runs"
 
 KNOWN: Final = {
+    ("capabilities.py", "'; '.join([statement for known, statement in statements if known])"): (
+        "our own constants"
+    ),
     ("listen.py", "f\"{('LISTEN' if listen else 'UNLISTEN')} {channel.identifier}\""): (
         "LISTEN takes no parameters: the name is quoted, sql/quoting.py"
     ),

@@ -27,7 +27,7 @@ from pgallop.session.request import Request
 from pgallop.session.session import Session
 from pgallop.session.simple import SimpleQuery
 from pgallop.session.startup import Startup
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 
 BYTEA, JSON, JSONB, TEXT_ARRAY, POINT = 17, 114, 3802, 1009, 600
 REGISTRY = builtin_registry()
@@ -178,7 +178,7 @@ def test_a_nul_in_a_name(request_: Request) -> None:
 
 
 def execute(oid: int, *arguments: object) -> Execute:
-    statement = Statement("SELECT ...", b"s1", (oid,) * len(arguments), None, REGISTRY)
+    statement = Statement("SELECT ...", b"s1", Description((oid,) * len(arguments), None), REGISTRY)
     return Execute(None, statement, arguments)
 
 

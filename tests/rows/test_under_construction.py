@@ -17,7 +17,7 @@ from pgallop.codecs.builtin import builtin_registry
 from pgallop.codecs.json import JsonCodec
 from pgallop.codecs.registry import Registry
 from pgallop.session.execute import Execute
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 from pgallop.wire.backend import Field
 
 # A number of items that no other container here has.
@@ -74,7 +74,9 @@ def test_a_row(looker: Looker, codec: JsonCodec) -> None:
     registry.add(codec)
     columns = [Field(f"c{i}", 0, 0, JSON, -1, -1, 0) for i in range(ITEMS)]
     talk = Conversation()
-    execute = Execute(None, Statement("SELECT", b"s", (), columns, registry), ())
+    execute = Execute(
+        None, Statement("SELECT", b"s", Description((), tuple(columns)), registry), ()
+    )
     answer = talk.submit(execute)
     talk.server(BIND_COMPLETE, data_row(*[b"{}"] * ITEMS), command_complete("SELECT 1"))
     talk.server(ready_for_query())

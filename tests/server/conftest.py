@@ -13,6 +13,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from live import Connect, Monitor
+from poolers import route
+from poolers.pooler import Pooler
 
 import pgallop
 from pgallop.cli.server import EmbeddedServer
@@ -36,9 +38,20 @@ def monitor(server: EmbeddedServer) -> Iterator[Monitor]:
 
 
 @pytest.fixture(scope="session")
-def monitors(monitor: Monitor) -> list[Monitor]:
+def monitors(monitor: Monitor, pooler: Pooler | None) -> Iterator[list[Monitor]]:
     """One for each server that runs; who starts another one adds its own."""
-    return [monitor]
+    if pooler is None:
+        yield [monitor]
+    else:
+        with route.monitors_of(pooler) as monitors:
+            yield monitors
+
+
+@pytest.fixture(scope="session", autouse=True)
+def true_process_ids(monitor: Monitor, pooler: Pooler | None) -> Iterator[None]:
+    """Through a pooler, too, tests know the backend that works for them."""
+    with route.true_process_ids(pooler, monitor):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -62,4 +75,5 @@ def any_dsn(request: pytest.FixtureRequest, dsn: str, unix_dsn: str) -> str:
 @pytest.fixture
 def connect(dsn: str) -> Connect:
     """Connect to the tests' server through TCP; without TLS, which it does not have."""
-    return functools.partial(pgallop.connect, dsn)
+    kind = route.chosen()
+    return functools.partial(pgallop.connect, dsn) if kind is None else route.through(dsn, kind)

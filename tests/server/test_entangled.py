@@ -33,6 +33,8 @@ async def test_a_nested_block_that_is_ended_with_the_outer_one(
     async with connect() as conn:
         inside, ended = asyncio.Event(), asyncio.Event()
         outcomes: list[BaseException] = []
+        prepared = f"INSERT INTO {table} VALUES ($1)"
+        await conn.execute(prepared, 0)
 
         async def child() -> None:
             try:
@@ -43,6 +45,9 @@ async def test_a_nested_block_that_is_ended_with_the_outer_one(
                     for call in (conn.execute, conn.fetch):
                         with pytest.raises(pgallop.InterfaceError, match="was ended before"):
                             await call(f"INSERT INTO {table} VALUES (2)")
+                    for _ in range(2):  # prepared or not
+                        with pytest.raises(pgallop.InterfaceError, match="was ended before"):
+                            await conn.fetch(prepared, 2)
                     raise LookupError
             except LookupError as error:
                 outcomes.append(error)
@@ -58,7 +63,7 @@ async def test_a_nested_block_that_is_ended_with_the_outer_one(
         ended.set()
         await tasks[0]
         assert len(outcomes) == 1
-        assert stored(monitor, table) == [3]
+        assert stored(monitor, table) == [0, 3]
 
 
 async def test_a_nested_block_that_begins_while_the_outer_one_ends(

@@ -89,7 +89,9 @@ async def test_cancelled_before_it_is_sent(connect: Connect, monitor: Monitor) -
                 late.execute(INSERT, 1)
                 late.execute(INSERT, 2)
 
-        copy = asyncio.create_task(conn.execute("COPY entries FROM STDIN"))
+        # It takes its time, and its text could be that of a COPY from the client.
+        slow = "COPY (SELECT 1 FROM pg_sleep(0.2)) TO STDOUT"
+        copy = asyncio.create_task(conn.execute(slow))
         worker = asyncio.create_task(work())
         await asyncio.sleep(0)
         worker.cancel()

@@ -109,11 +109,16 @@ async def test_lost_behind_our_back(connect: Connect, statement: str) -> None:
 async def test_lost_in_a_transaction(connect: Connect) -> None:
     async with connect() as conn:
         await conn.fetchval("SELECT $1::int", 1)
-        with pytest.raises(pgallop.InvalidSQLStatementNameError):
+        async with conn.transaction():
+            await conn.execute("DEALLOCATE ALL")  # its tag tells what is gone
+            assert await conn.fetchval("SELECT $1::int", 2) == 2
+        with pytest.raises(pgallop.InvalidSQLStatementNameError, match="does not exist") as raised:
             async with conn.transaction():
-                await conn.execute("DEALLOCATE ALL")
-                await conn.fetchval("SELECT $1::int", 2)
-        assert await conn.fetchval("SELECT $1::int", 3) == 3
+                await conn.execute("DO 'BEGIN DEALLOCATE ALL; END'")
+                await conn.fetchval("SELECT $1::int", 3)
+        assert raised.value.safe_to_retry
+        assert "run the transaction again" in str(raised.value)
+        assert await conn.fetchval("SELECT $1::int", 4) == 4
 
 
 async def test_after_alter_table(connect: Connect) -> None:
@@ -133,12 +138,17 @@ async def test_after_alter_table_in_a_transaction(connect: Connect) -> None:
     async with connect() as conn:
         await conn.execute("CREATE TEMP TABLE t (a int); INSERT INTO t VALUES (1)")
         await conn.fetchrow("SELECT * FROM t")
-        with pytest.raises(pgallop.InvalidCachedStatementError, match="cached plan"):
+        async with conn.transaction():
+            await conn.execute("ALTER TABLE t ADD b text DEFAULT 'b'")
+            assert await conn.fetchrow("SELECT * FROM t") == (1, "b")
+        with pytest.raises(pgallop.InvalidCachedStatementError, match="cached plan") as raised:
             async with conn.transaction():
-                await conn.execute("ALTER TABLE t ADD b text DEFAULT 'b'")
+                await conn.execute("DO 'BEGIN ALTER TABLE t ADD c int DEFAULT 3; END'")
                 await conn.fetchrow("SELECT * FROM t")
-        await conn.execute("ALTER TABLE t ADD b text DEFAULT 'b'")
-        assert await conn.fetchrow("SELECT * FROM t") == (1, "b")
+        assert raised.value.safe_to_retry
+        assert "run the transaction again" in str(raised.value)
+        await conn.execute("DO 'BEGIN ALTER TABLE t ADD c int DEFAULT 3; END'")
+        assert await conn.fetchrow("SELECT * FROM t") == (1, "b", 3)
 
 
 async def test_what_ran_in_part_is_not_run_again(connect: Connect) -> None:

@@ -17,7 +17,7 @@ from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.errors import DataError, ProtocolError
 from pgallop.limits import MAX_NESTING
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 from pgallop.wire.backend import Field
 
 LEVELS = 200_000
@@ -34,7 +34,8 @@ DOCUMENTS = {
 def column(name: str, type_name: str) -> Statement:
     """A statement with one column."""
     oid = OIDS[type_name]
-    return Statement("SELECT", b"s1", (), [Field(name, 0, 0, oid, -1, -1, 1)], builtin_registry())
+    description = Description((), (Field(name, 0, 0, oid, -1, -1, 1),))
+    return Statement("SELECT", b"s1", description, builtin_registry())
 
 
 def ask_for(talk: Conversation, statement: Statement, value: bytes) -> BaseException:

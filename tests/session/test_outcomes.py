@@ -21,7 +21,13 @@ TAGS = {"begin": b"BEGIN", "commit": b"COMMIT", "rollback": b"ROLLBACK"}
 
 
 def outcomes(
-    script: str, answered: int, status: int, *, in_block: bool = False, major: int = 18
+    script: str,
+    answered: int,
+    status: int,
+    *,
+    in_block: bool = False,
+    major: int = 18,
+    atomic: bool = True,
 ) -> str:
     """A letter for each statement of `script`, of which so many are answered; none is an error."""
     queries = [query.strip() for query in script.split(";")]
@@ -33,6 +39,7 @@ def outcomes(
         in_block=in_block,
         status=status,
         server_major=major,
+        atomic=atomic,
     )
     names = {outcome: letter for letter, outcome in LETTERS.items()}
     return "".join([names[outcome] for outcome in verdict.outcomes])
@@ -140,6 +147,29 @@ def test_outcomes_on_older_servers(script: str, answered: int, status: int, expe
     assert outcomes(script, answered, status, major=17) == expected
 
 
+@pytest.mark.parametrize(
+    ("script", "answered", "status", "expected"),
+    [
+        # Outside of a block each may have been committed by the next one.
+        ("select; select", 2, IDLE, "dd"),
+        ("select; insert; update", 2, IDLE, "??f"),
+        ("select; commit; select; select", 3, IDLE, "dd?f"),
+        # Inside, what changes rows is rolled back; what else there is may commit all before it.
+        ("begin; insert; update; select", 3, BROKEN, "rrrf"),
+        ("begin; insert; commit; select", 3, IDLE, "dddf"),
+        ("begin; insert; truncate t; insert; select", 4, BROKEN, "???rf"),
+        ("begin; insert; create table t (); rollback", 4, IDLE, "???d"),
+        ("begin; insert; rollback; select", 4, IDLE, "rrdd"),
+        ("select; begin; select", 2, BROKEN, "?rf"),
+        ("begin; create table t (); select", 3, OPEN, "??t"),
+    ],
+)
+def test_outcomes_on_servers_that_do_not_undo_everything(
+    script: str, answered: int, status: int, expected: str
+) -> None:
+    assert outcomes(script, answered, status, atomic=False) == expected
+
+
 def test_an_error_at_the_sync() -> None:
     for queries, status, expected in (
         (["select", "select"], IDLE, [Outcome.ROLLED_BACK] * 2),
@@ -187,14 +217,24 @@ def test_names_of_savepoints_that_the_server_may_read_differently(name: str) -> 
 
 
 def test_a_failed_statement_may_have_stored_a_part() -> None:
-    def partial(queries: list[str], in_block: bool = False, major: int = 18) -> bool:
+    def partial(
+        queries: list[str], in_block: bool = False, major: int = 18, atomic: bool = True
+    ) -> bool:
         tags = [b"SELECT 1"] * (len(queries) - 1)
         return judge(
-            queries, tags, failed=True, in_block=in_block, status=IDLE, server_major=major
+            queries,
+            tags,
+            failed=True,
+            in_block=in_block,
+            status=IDLE,
+            server_major=major,
+            atomic=atomic,
         ).partial
 
     assert partial(["call f()"])
     assert partial(["create index concurrently on t (i)"])
+    assert partial(["create table t ()"], in_block=True, atomic=False)
+    assert not partial(["insert into t values (1)"], atomic=False)
     assert not partial(["select"])
     assert not partial(["call f()"], in_block=True)
     assert not partial(["select", "call f()"])

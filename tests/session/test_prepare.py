@@ -46,10 +46,10 @@ def test_a_query(talk: Conversation) -> None:
     statement = answer.result
     assert (statement.query, statement.name) == (QUERY, b"s1")
     assert [codec.oid for codec in statement.parameters] == [INT4]
-    assert statement.columns == [
+    assert statement.columns == (
         Field("id", 0, 0, INT4, -1, -1, 1),
         Field("name", 0, 0, TEXT, -1, -1, 1),
-    ]
+    )
     assert not statement.alone
     assert not talk.session.requests
 
@@ -59,7 +59,7 @@ def test_a_statement_without_arguments_and_rows(talk: Conversation) -> None:
     answer = talk.prepare("CREATE TABLE t ()")
     talk.server(PARSE_COMPLETE, parameter_description(), NO_DATA, ready_for_query())
     statement = answer.result
-    assert (statement.parameters, statement.columns) == ((), [])
+    assert (statement.parameters, statement.columns) == ((), ())
     assert statement.decoder is None
 
 
@@ -67,7 +67,7 @@ def test_a_statement_without_arguments_and_rows(talk: Conversation) -> None:
 def test_a_query_of_no_columns(talk: Conversation) -> None:
     answer = talk.prepare("SELECT")
     talk.server(PARSE_COMPLETE, parameter_description(), row_description(), ready_for_query())
-    assert answer.result.columns == []
+    assert answer.result.columns == ()
 
 
 @at_every_split

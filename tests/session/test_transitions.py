@@ -34,6 +34,7 @@ from scripts import (
 
 from pgallop.errors import ProtocolError
 from pgallop.session import transitions
+from pgallop.session.convert import Convert
 from pgallop.session.execute import Execute
 from pgallop.session.pipeline import Pipeline
 from pgallop.session.transitions import DONE, ILLEGAL, compile_table
@@ -79,6 +80,8 @@ ASYNCHRONOUS = {
 
 OK = authentication(0)
 
+PARSED = (PARSE_COMPLETE, BIND_COMPLETE)
+
 # What the server says to bring a request into each state, by hand.
 PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
     "STARTUP": {"authentication": (), "settings": (OK,)},
@@ -105,6 +108,36 @@ PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
         "sync": (BIND_COMPLETE, MESSAGES["C"]) * 3,
         "failed": (BIND_COMPLETE, MESSAGES["E"]),
     },
+    "PARSE_EXECUTE": {
+        "parse": (),
+        "rows": (*PARSED, MESSAGES["T"]),
+        "copy in": (*PARSED, NO_DATA, MESSAGES["G"]),
+        "copy out": (*PARSED, NO_DATA, MESSAGES["H"]),
+        "sync": (*PARSED, MESSAGES["T"], MESSAGES["C"]),
+        "failed": (*PARSED, MESSAGES["E"]),
+        "bind": (PARSE_COMPLETE,),
+        "describe": PARSED,
+    },
+    "PARSE_PIPELINE": {
+        "parse": (),
+        "rows": (*PARSED, MESSAGES["T"]),
+        "last parse": (*PARSED, MESSAGES["T"], MESSAGES["C"]) * 2,
+        "last rows": (*(*PARSED, MESSAGES["T"], MESSAGES["C"]) * 2, *PARSED, MESSAGES["T"]),
+        "bind": (PARSE_COMPLETE,),
+        "describe": PARSED,
+        "last bind": (*(*PARSED, MESSAGES["T"], MESSAGES["C"]) * 2, PARSE_COMPLETE),
+        "last describe": (*(*PARSED, MESSAGES["T"], MESSAGES["C"]) * 2, *PARSED),
+        "sync": (*PARSED, MESSAGES["T"], MESSAGES["C"]) * 3,
+        "failed": (*PARSED, MESSAGES["E"]),
+    },
+    "CONVERT": {
+        "parse": (),
+        "bind": (PARSE_COMPLETE,),
+        "row": PARSED,
+        "tag": (*PARSED, MESSAGES["D"]),
+        "sync": (PARSE_COMPLETE, *(BIND_COMPLETE, MESSAGES["D"], MESSAGES["C"]) * 3),
+        "failed": (*PARSED, MESSAGES["E"]),
+    },
     "SIMPLE": {
         "statement": (),
         "rows": (MESSAGES["T"],),
@@ -129,6 +162,13 @@ def begin(name: str) -> tuple[Conversation, Answer]:
         return talk, talk.execute(rows)
     if name == "PIPELINE":
         return talk, talk.submit(Pipeline(None, [Execute(None, rows, ()) for _ in range(3)]))
+    unnamed = statement("SELECT id FROM t", (), (("id", INT4),), name=b"")
+    if name == "PARSE_EXECUTE":
+        return talk, talk.execute(unnamed)
+    if name == "PARSE_PIPELINE":
+        return talk, talk.submit(Pipeline(None, [Execute(None, unnamed, ()) for _ in range(3)]))
+    if name == "CONVERT":
+        return talk, talk.submit(Convert(None, [int4(1)] * 3, INT4, 1))
     return talk, talk.simple("SELECT 1")
 
 

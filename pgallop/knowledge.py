@@ -1,0 +1,136 @@
+"""`Knowledge`: what connections have learnt about statements, and share.
+
+A text that one connection had described, another one can run in a single round trip. That is a
+presumption: the schema may have changed since. So Parse carries the types that the arguments are
+encoded with, the result is described again when it comes, and what was wrong is forgotten.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
+
+from pgallop.session.statement import Description
+from pgallop.sql import changes
+
+# Seconds after which a text is described again.
+LIFETIME = 300.0
+
+# How many descriptions are kept, the least recently used leaving first.
+MAX_DESCRIPTIONS = 1000
+
+
+class Knowledge:
+    """What several connections have learnt about statements, for all of them.
+
+    Connections that are given the same one (`connect(knowledge=...)`) run a statement that any of
+    them has run before in one round trip. They may belong to different servers, databases and
+    users: what they learn is kept apart. Use it from one event loop.
+
+    Args:
+        lifetime: seconds that a statement's description is believed.
+        max_descriptions: how many are kept; the least recently used leave first.
+
+    Example:
+        >>> knowledge = pgallop.Knowledge()
+        >>> conns = [await pgallop.connect(knowledge=knowledge) for _ in range(10)]
+    """
+
+    def __init__(
+        self, lifetime: float = LIFETIME, max_descriptions: int = MAX_DESCRIPTIONS
+    ) -> None:
+        self._lifetime = lifetime
+        self._max_descriptions = max_descriptions
+        self._descriptions: OrderedDict[Hashable, tuple[Description, float]] = OrderedDict()
+        #: How often everything was forgotten: what was asked before that must not be kept.
+        self.generation = 0
+
+    def get(self, key: Hashable, now: float) -> Description | None:
+        """The description under `key`, if it is not older than `lifetime`."""
+        found = self._descriptions.get(key)
+        if found is None:
+            return None
+        description, expires = found
+        if now >= expires:
+            del self._descriptions[key]
+            return None
+        self._descriptions.move_to_end(key)
+        return description
+
+    def put(self, key: Hashable, description: Description, now: float) -> None:
+        """Keep `description`, which the server gave just now."""
+        self._descriptions[key] = description, now + self._lifetime
+        self._descriptions.move_to_end(key)
+        if len(self._descriptions) > self._max_descriptions:
+            self._descriptions.popitem(last=False)
+
+    def forget(self, key: Hashable) -> None:
+        """The description under `key` has proved wrong."""
+        self._descriptions.pop(key, None)
+
+    def forget_all(self) -> None:
+        """The schema has changed."""
+        self._descriptions.clear()
+        self.generation += 1
+
+    def __len__(self) -> int:
+        return len(self._descriptions)
+
+    def __repr__(self) -> str:
+        return f"<pgallop.Knowledge of {len(self)} statements>"
+
+
+class Scope:
+    """One connection's part of the knowledge: what is known of texts as it understands them.
+
+    `server`: what tells servers, databases and users apart. `parameters`: what the server reports
+    of its settings. While the connection has changed the schema in a transaction, nobody else sees
+    that: it neither takes nor gives anything then.
+    """
+
+    __slots__ = ("_own", "_parameters", "_server", "knowledge", "unsettled")
+
+    def __init__(
+        self, knowledge: Knowledge, server: Hashable, parameters: Mapping[str, str]
+    ) -> None:
+        self.knowledge = knowledge
+        self.unsettled = False
+        self._server = server
+        self._parameters = parameters
+        self._own: object = None
+
+    def _key(self, query: str) -> Hashable:
+        # PostgreSQL reports search_path since version 18.
+        resolution = self._parameters.get("search_path")
+        role = self._parameters.get("session_authorization")
+        return self._server, resolution, role, self._own, query
+
+    def get(self, query: str, now: float) -> Description | None:
+        """What is known of `query`."""
+        return None if self.unsettled else self.knowledge.get(self._key(query), now)
+
+    def put(self, query: str, description: Description, generation: int, now: float) -> None:
+        """Keep what the server told of `query`, asked in that generation of the knowledge."""
+        if not self.unsettled and generation == self.knowledge.generation:
+            self.knowledge.put(self._key(query), description, now)
+
+    def forget(self, query: str) -> None:
+        """What was known of `query` has proved wrong."""
+        self.knowledge.forget(self._key(query))
+
+    def leave(self) -> None:
+        """The session resolves names in its own way from now on, which is not known to others."""
+        self._own = object()
+
+    def rejoin(self) -> None:
+        """The session is as it was when it began: search_path and role, no temporary tables."""
+        self._own = None
+
+    def on_answered(self, query: str, tags: Sequence[str], in_transaction: bool) -> None:
+        """See what a notable statement has changed; `in_transaction`: it is not over."""
+        if any(changes.changes_resolution(tag, query) for tag in tags):
+            self.leave()
+        # What only this session sees nobody else has to hear of.
+        if self._own is None or not all(changes.changes_resolution(tag, query) for tag in tags):
+            self.unsettled |= any(map(changes.changes_schema, tags))
+        if self.unsettled and not in_transaction:
+            self.unsettled = False
+            self.knowledge.forget_all()

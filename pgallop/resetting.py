@@ -1,0 +1,151 @@
+"""`Resetting`: a session as good as new, whoever has left what in it.
+
+    ROLLBACK          where a transaction is open, or is about to be
+    the reset query   one script in one Query message (`Capabilities.reset_query`)
+
+Both travel together, behind all that was sent before and in front of all that comes later, so that
+nobody has to wait for the answer. Transactions are ended whoever's they are; their owners are told
+when they go on with them. What is still unanswered may begin another one (`execute("BEGIN")`), in
+which the script would do nothing that lasts: then it is sent again, with a ROLLBACK in front.
+
+The order counts: a script that is wrong must not keep ROLLBACK from being run, so each has a Query
+message of its own. And ROLLBACK is not sent for nothing: the server would log a warning each time.
+
+Source: PostgreSQL documentation, DISCARD, whose ALL cannot be used: it also forgets the prepared
+statements, and cannot be sent together with anything.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from pgallop.deadlines import timed_out
+from pgallop.dispatch import Dispatch
+from pgallop.errors import CollateralCancelError, ProtocolError
+from pgallop.listen import Channels
+from pgallop.listeners import LogListeners
+from pgallop.ownership import Block, BlockState
+from pgallop.session.request import Request
+from pgallop.session.session import IDLE, is_open
+
+# How often it is sent again, when a cancellation hit it or a transaction showed up meanwhile.
+TRIES = 3
+
+# The server has begun these blocks, or will have.
+BEGUN = (BlockState.STARTING, BlockState.OPEN)
+
+
+class Attempt:
+    """One ROLLBACK and reset query on their way.
+
+    `answers`: those that are to come. `status`: the transaction status behind the reset query, 0 as
+    long as it is not known.
+    """
+
+    __slots__ = ("answers", "status")
+
+    def __init__(self) -> None:
+        self.answers: list[asyncio.Future[str]] = []
+        self.status = 0
+
+
+class Resetting:
+    """Resets one connection, which forgets its `listeners` with that.
+
+    `on_complete`: called with the script in the moment in which the server has run it, before the
+    answer to anything that was sent behind it is read. If the script is that of `Capabilities`,
+    role and settings are those that the session began with, as far as its server has any.
+    """
+
+    __slots__ = ("_dispatch", "_listeners", "on_complete")
+
+    def __init__(self, dispatch: Dispatch, listeners: tuple[Channels, LogListeners]) -> None:
+        self._dispatch = dispatch
+        self._listeners = listeners
+        self.on_complete: Callable[[str], None] | None = None
+
+    async def reset(self, query: str, timeout: float | None) -> None:
+        """Reset, and wait until that is done, which it will be if the caller does not wait.
+
+        `query`: the script, "" for none. `timeout`: seconds, the connection's `command_timeout` if
+        None.
+        """
+        dispatch = self._dispatch
+        timeout, deadline = dispatch.deadline(timeout)
+        dispatch.claim()
+        try:
+            for tries in range(TRIES, -1, -1):
+                attempt = self.submit(query)
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await self.answered(attempt)
+                    if not is_open(attempt.status):
+                        return
+                except TimeoutError:
+                    raise timed_out(timeout) from None
+                except CollateralCancelError:
+                    # All of it is undone, and harmless to repeat.
+                    if not tries and not is_open(attempt.status):
+                        raise
+                except Exception:
+                    if not is_open(attempt.status):
+                        raise
+            dispatch.lose(ProtocolError("the session is in a transaction again after each reset"))
+        finally:
+            dispatch.release()
+
+    def submit(self, query: str) -> Attempt:
+        """Send it, behind all that was sent before; then await `answered`, or call `leave`.
+
+        Raises InterfaceError if the connection is closed.
+        """
+        dispatch = self._dispatch
+        dispatch.check_usable()
+        for listeners in self._listeners:
+            listeners.forget_all()
+        attempt = Attempt()
+        blocks = dispatch.ownership.blocks
+        # One that is on its way to its end is seen to.
+        ending = bool(blocks) and blocks[0].state is BlockState.CLOSING
+        begun = any(block.state in BEGUN for block in blocks)
+        outermost = dispatch.ownership.closing_all()
+        if not ending and (begun or dispatch.in_transaction()):
+            attempt.answers.append(
+                dispatch.control(
+                    "ROLLBACK", lambda request: self._on_rolled_back(outermost, request)
+                )
+            )
+        elif outermost is not None:
+            dispatch.ownership.ended(outermost)  # the server knows nothing of it
+        if query:
+            attempt.answers.append(
+                dispatch.control(query, lambda request: self._on_reset(query, attempt, request))
+            )
+        return attempt
+
+    async def answered(self, attempt: Attempt) -> None:
+        """Wait for the end of an attempt, and raise what the server has refused it with."""
+        try:
+            if attempt.answers:
+                await asyncio.shield(attempt.answers[-1])
+        finally:
+            self.leave(attempt)
+
+    def leave(self, attempt: Attempt) -> None:
+        """Nobody waits for an attempt any more: it goes on, for as long as the drain timeout."""
+        for answer in attempt.answers:
+            self._dispatch.canceller.expect(answer)
+        attempt.answers.clear()  # they know errors whose frames know the attempt
+
+    def _on_rolled_back(self, block: Block | None, request: Request, times: int = 0) -> None:
+        # Answered is not ended: a cancellation can hit ROLLBACK before it does anything.
+        if is_open(request.status) and self._dispatch.roll_back(
+            lambda request, times: self._on_rolled_back(block, request, times), times + 1
+        ):
+            return
+        if block is not None:
+            self._dispatch.ownership.ended(block)
+
+    def _on_reset(self, query: str, attempt: Attempt, request: Request) -> None:
+        attempt.status = request.status
+        if request.error is None and request.status == IDLE and self.on_complete is not None:
+            self.on_complete(query)

@@ -1,0 +1,74 @@
+"""What a statement may change of the things that others were prepared under.
+
+That is the schema, the session's prepared statements, and how its names are resolved. The command
+tag tells most of it, and the text the rest. Functions and procedures can hide all of it: what is
+remembered of a statement's text may be wrong at any time, and is checked when it is used.
+"""
+
+import re
+
+# The first words of statements that change none of it, unless their text says otherwise.
+ORDINARY = re.compile(
+    "select|insert|update|delete|merge|values|table|with|show|explain|fetch|move|close|declare|lock|"
+    "begin|start|savepoint|release|listen|unlisten|notify|copy"
+)
+
+_FIRST_WORD = re.compile(r"\s*([a-z]+)", re.IGNORECASE)
+
+# A temporary table hides another one of its name; set_config() is SET as a function.
+_RESOLUTION = re.compile(
+    r"\b(?:search_path|role|authorization|schema|set_config|temp|temporary|pg_temp\w*|all)\b",
+    re.IGNORECASE,
+)
+_HIDDEN = re.compile(r"\b(?:search_path|set_config|temp|temporary|pg_temp\w*)\b", re.IGNORECASE)
+
+_SCHEMA_TAGS = ("CREATE", "ALTER", "DROP", "IMPORT")
+_SESSION_TAGS = ("SET", "RESET", "DISCARD")
+
+
+# Those that are one transaction from beginning to end and take no parameters: an error undoes them.
+_ONE_TRANSACTION = re.compile("select|insert|update|delete|merge|values|table|with|show")
+_PARAMETER = re.compile(r"\$[0-9]")
+
+
+def is_one_transaction(query: str) -> bool:
+    """Whether `query` is certainly undone by an error, and takes no arguments."""
+    word = _FIRST_WORD.match(query)
+    return (
+        word is not None
+        and _ONE_TRANSACTION.fullmatch(word[1].lower()) is not None
+        and _PARAMETER.search(query) is None
+    )
+
+
+def is_notable(query: str) -> bool:
+    """Whether the tag of `query` has to be looked at when it has run."""
+    word = _FIRST_WORD.match(query)
+    if word is None or ORDINARY.fullmatch(word[1].lower()) is None:
+        return True
+    return _HIDDEN.search(query) is not None
+
+
+def changes_schema(tag: str) -> bool:
+    """Whether what was described before may have another type now, for all sessions."""
+    return tag.startswith(_SCHEMA_TAGS)
+
+
+def changes_what_exists(tag: str) -> bool:
+    """Whether a statement that was prepared before may be refused now, or return other columns."""
+    # Temporary tables come and go all the time.
+    return tag.startswith("ALTER") or (
+        tag.startswith("DROP") and not tag.startswith(("DROP TABLE", "DROP INDEX", "DROP SEQUENCE"))
+    )
+
+
+def changes_resolution(tag: str, query: str) -> bool:
+    """Whether the names in a text may mean something else now, in this session."""
+    if tag.startswith(_SESSION_TAGS):
+        return _RESOLUTION.search(query) is not None
+    return _HIDDEN.search(query) is not None
+
+
+def forgets_statements(tag: str) -> bool:
+    """Whether the session has no prepared statements any more."""
+    return tag in ("DISCARD ALL", "DEALLOCATE ALL")

@@ -1,0 +1,223 @@
+"""What line 17 reads and others change: tables, views, functions and types, each in two schemas.
+
+Whatever is read tells what it has to be: `n` is a number's text and never changes its type, `kind`
+is the type of `a`, `place` the schema (or "temp") that a name led to. They are changed in the same
+transaction as `a`, so a value that is read as another type, or from another place, shows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+# A role with a schema of its name: where search_path says "$user", SET ROLE changes what names mean.
+SCHEMAS = ("storm_one", "storm_two")
+NUMBERS = (3, 7)
+
+
+class Kind(NamedTuple):
+    """A type: how SQL makes it of a text, what Python gets, alone and in an array."""
+
+    sql: str
+    value: Callable[[int], Any]
+    array: Callable[[int], Any] | None = None  # [value] if not given
+
+    def of(self, text: str) -> str:
+        """An expression of this type."""
+        if self.sql == "date":
+            return f"(DATE '2000-01-01' + ({text})::int4)"
+        if self.sql == "int4[]":
+            return f"ARRAY[({text})::int4]"
+        if self.sql == "pair":
+            return f"ROW(({text})::int4, ({text})::text)::pair"
+        return f"({text})::{self.sql}"
+
+
+# "1".."9" are no OIDs of relations, which regclass shows as they are.
+KINDS: Mapping[str, Kind] = {
+    "int4": Kind("int4", int),
+    "int8": Kind("int8", int),
+    "numeric": Kind("numeric", Decimal),
+    "float8": Kind("float8", float),
+    "text": Kind("text", str),
+    "date": Kind("date", lambda n: date(2000, 1, 1) + timedelta(n)),
+    "mood": Kind("mood", str, lambda n: f"{{{n}}}"),
+    "regclass": Kind("regclass", str, lambda n: f"{{{n}}}"),
+    "int4[]": Kind("int4[]", lambda n: [n], lambda n: [[n]]),
+    "pair": Kind("pair", lambda n: f"({n},{n})", lambda n: f'{{"({n},{n})"}}'),
+}
+
+# Those that a number can be passed for.
+NUMBER_KINDS = ("int4", "int8", "numeric", "float8")
+
+# A column that comes and goes has its kind in its name, behind one of these.
+EXTRA = ("extra_", "other_")
+
+CREATE = """
+    DROP SCHEMA IF EXISTS {schema} CASCADE;
+    CREATE SCHEMA {schema};
+    SET LOCAL search_path = {schema};
+    CREATE TYPE mood AS ENUM ('3', '7');
+    CREATE TYPE pair AS (x int4, y text);
+"""
+
+ROWS = "SELECT '3' AS n UNION ALL SELECT '7'"
+
+
+def rows_of(kind: str, place: str, extra: str = "") -> str:
+    """A query for the rows of a table, view or function."""
+    return (
+        f"SELECT n, '{kind}'::text AS kind, '{place}'::text AS place, {KINDS[kind].of('n')} AS a"
+        f"{extra} FROM ({ROWS}) AS rows"
+    )
+
+
+def create(schema: str) -> str:
+    """The script that makes a schema with everything in it."""
+    return CREATE.format(schema=schema) + "; ".join(
+        [
+            "CREATE TABLE t AS " + rows_of("int4", schema),
+            *new_view(schema, "int4"),
+            *new_function(schema, "int4"),
+            *new_double("int4"),
+            *new_log("int4"),
+        ]
+    )
+
+
+def new_view(schema: str, kind: str, extra: str = "") -> Sequence[str]:
+    return ("DROP VIEW IF EXISTS v", "CREATE VIEW v AS " + rows_of(kind, schema, extra))
+
+
+def new_function(schema: str, kind: str) -> Sequence[str]:
+    return (
+        "DROP FUNCTION IF EXISTS f",
+        f"CREATE FUNCTION f() RETURNS TABLE (n text, kind text, place text, a {KINDS[kind].sql}) "
+        f"LANGUAGE sql AS $$ {rows_of(kind, schema)} $$",
+    )
+
+
+def new_double(kind: str) -> Sequence[str]:
+    """A function whose parameter has another type."""
+    return (
+        "DROP FUNCTION IF EXISTS double",
+        f"CREATE FUNCTION double({kind}) RETURNS text LANGUAGE sql "
+        f"AS $$ SELECT '{kind}:' || ($1 + $1)::text $$",
+    )
+
+
+def new_log(kind: str) -> Sequence[str]:
+    return ("DROP TABLE IF EXISTS log", f"CREATE TABLE log (n text, a {kind})")
+
+
+class Change(NamedTuple):
+    """One transaction of the storm: its statements."""
+
+    statements: Sequence[str]
+
+    def script(self, schema: str) -> str:
+        """As one text, which is one transaction."""
+        return f"SET LOCAL search_path = {schema}; " + "; ".join(self.statements)
+
+
+class Changes:
+    """What happens to one schema, one change after another."""
+
+    def __init__(self, schema: str, chance: random.Random) -> None:
+        self._schema = schema
+        self._chance = chance
+        self._kind = "int4"
+        self._extra = ""
+
+    def next(self) -> Change:
+        """Choose a change."""
+        chance = self._chance
+        kind = chance.choice(list(KINDS))
+        number = chance.choice(NUMBER_KINDS)
+        match chance.choice("ttttteeenrvvwffggll"):
+            case "t":
+                statements = [self._retype(kind)]
+            case "e":
+                statements = [self._change_extra(kind)]
+            case "n":
+                statements = self._new_types(kind)
+            case "r":
+                statements = ["DROP TABLE t", "CREATE TABLE t AS " + rows_of(kind, self._schema)]
+                self._kind, self._extra = kind, ""
+            case "v":
+                statements = list(new_view(self._schema, kind))
+            case "w":
+                more = f", {KINDS[number].of('n')} AS {EXTRA[0]}{number}"
+                statements = [
+                    *new_view(self._schema, kind),
+                    "CREATE OR REPLACE VIEW v AS " + rows_of(kind, self._schema, more),
+                ]
+            case "f":
+                statements = list(new_function(self._schema, kind))
+            case "g":
+                statements = list(new_double(number))
+            case _:
+                statements = list(new_log(number))
+        return Change(statements)
+
+    def _retype(self, kind: str) -> str:
+        self._kind = kind
+        return (
+            f"ALTER TABLE t ALTER a TYPE {KINDS[kind].sql} USING {KINDS[kind].of('n')}, "
+            f"ALTER kind TYPE text USING '{kind}'"
+        )
+
+    def _change_extra(self, kind: str) -> str:
+        """Add, rename or drop a column."""
+        extra = self._extra
+        if not extra:
+            if kind not in NUMBER_KINDS:
+                kind = "text"
+            self._extra = EXTRA[0] + kind
+            # Behind a default every row has another value than the rule.
+            return (
+                f"ALTER TABLE t ADD {self._extra} {kind}; "
+                f"UPDATE t SET {self._extra} = {KINDS[kind].of('n')}"
+            )
+        if extra.startswith(EXTRA[0]):
+            self._extra = EXTRA[1] + extra.removeprefix(EXTRA[0])
+            return f"ALTER TABLE t RENAME {extra} TO {self._extra}"
+        self._extra = ""
+        return f"ALTER TABLE t DROP {extra}"
+
+    def _new_types(self, kind: str) -> list[str]:
+        """Other types of the same names, with other OIDs."""
+        return [
+            self._retype("text"),
+            *new_view(self._schema, "int4"),
+            *new_function(self._schema, "int4"),
+            "DROP TYPE mood, pair",
+            "CREATE TYPE mood AS ENUM ('7', '3')",
+            "CREATE TYPE pair AS (x int4, y text)",
+            self._retype(kind),
+        ]
+
+
+def faults_of(row: Mapping[str, Any], places: Sequence[str]) -> list[str]:
+    """What is wrong with a row, which may come from any of `places`: "value: ..." or "type: ..."."""
+    if row["place"] not in places:
+        return [f"value: from {row['place']}, not {places}: {dict(row)}"]
+    n, kind = int(row["n"]), KINDS[row["kind"]]
+    found = [check(row["a"], kind.value(n), row)]
+    for name in row:
+        if name.startswith(EXTRA):
+            expected = KINDS[name.partition("_")[2]].value(n)
+            found.append(check(row[name], expected, row))
+    if "several" in row:
+        found.append(check(row["several"], kind.array(n) if kind.array else [kind.value(n)], row))
+    return [fault for fault in found if fault]
+
+
+def check(value: Any, expected: Any, row: Mapping[str, Any]) -> str:
+    """What is wrong with `value`, or nothing."""
+    if type(value) is not type(expected):
+        return f"type: {value!r}, not {expected!r}: {dict(row)}"
+    return "" if value == expected else f"value: {value!r}, not {expected!r}: {dict(row)}"
