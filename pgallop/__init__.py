@@ -17,6 +17,7 @@ from pgallop.knowledge import Knowledge
 from pgallop.pipeline import Pipeline, PipelinedStatement
 from pgallop.rows.record import Record
 from pgallop.session.outcomes import Outcome
+from pgallop.statement import PreparedStatement
 from pgallop.transaction import Transaction
 from pgallop.wire import reader as _reader
 
@@ -29,6 +30,7 @@ __all__ = [
     "Outcome",
     "Pipeline",
     "PipelinedStatement",
+    "PreparedStatement",
     "Record",
     "Transaction",
     "__compiled__",

@@ -8,6 +8,7 @@ import asyncio
 import warnings
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pgallop.capabilities import Capabilities, capabilities
@@ -23,6 +24,8 @@ from pgallop.listeners import LogListeners, TerminationListeners, weakly
 from pgallop.pipeline import Pipeline
 from pgallop.resetting import Resetting
 from pgallop.rows.record import Record
+from pgallop.session.session import Session
+from pgallop.statement import PreparedStatement, prepare
 from pgallop.transaction import Transaction
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
@@ -72,6 +75,7 @@ class Connection:
         self._channels = Channels(loop, link.session, self._dispatch, inbox)
         self._capabilities: Capabilities | None = None
         self._resetting = Resetting(self._dispatch, (self._channels, self._log_listeners))
+        self._resetting.on_complete = partial(on_reset, scope, link.session)
 
     # Statements
 
@@ -185,6 +189,35 @@ class Connection:
                     raise
                 _, command = answer
         return command.decode("utf-8", "replace")
+
+    async def prepare(
+        self, query: str, *, name: str | None = None, timeout: float | None = None
+    ) -> PreparedStatement:
+        """Prepare a statement to be kept, and to be asked about its types.
+
+        For speed there is no need of it: what is run by its text is prepared and kept as well.
+
+        Args:
+            query: one statement, with `$1`, `$2`, ... where the arguments go.
+            name: what the server shall call it, 1 to 63 bytes in UTF-8; "" to have it parsed each
+                time. By default it gets a name of its own; with `statement_mode="unnamed"` it has
+                none, whatever is given here.
+            timeout: seconds until TimeoutError is raised.
+
+        Raises:
+            PostgresError: the server refused; DuplicatePreparedStatementError if it has another
+                statement of that name.
+            InterfaceError: `name` is none that the server would take as it is.
+            UnsupportedClientFeatureError: the connection has `statement_mode="simple"`.
+
+        Example:
+            >>> statement = await conn.prepare("SELECT $1::int4 + 1")
+            >>> await statement.fetchval(41)
+            42
+
+        Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
+        """
+        return await prepare(self, self._dispatch, query, name, timeout)
 
     def transaction(
         self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
@@ -470,3 +503,14 @@ class Connection:
             f"<{type(self).__module__}.{type(self).__name__} {self._options.user}@"
             f"{self._link.host.host}:{self._link.host.port}/{self._options.database} {state}>"
         )
+
+
+def on_reset(scope: Scope, session: Session, script: str) -> None:
+    """The session was reset: names mean again what they meant when it began.
+
+    Not where the server cannot do all of that, nor after what a subclass does instead.
+    """
+    server = capabilities(session.parameters)
+    is_complete = server.roles and server.settings and server.temporary_tables
+    if is_complete and script == server.reset_query:
+        scope.rejoin()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pgallop.errors import DataError, PostgresError
 from pgallop.rows.record import Record
 from pgallop.session.convert import Convert
-from pgallop.session.execute import Execute
+from pgallop.session.execute import Execute, Unreadable
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
@@ -20,22 +20,24 @@ CHUNK = 1000
 
 
 async def readable(
-    dispatch: "Dispatch", request: Execute, timeout: float | None
+    dispatch: "Dispatch",
+    request: Execute,
+    unreadable: Unreadable,
+    deadline: float | None,
+    timeout: float | None,
 ) -> tuple[list[Record], bytes]:
     """The rows and the command tag of `request`, with all values as their codecs read them."""
-    statement = request.statement
-    decoder = statement.decoder
-    assert decoder is not None
+    decoder = unreadable.decoder
     rows = [list(row) for row in request.all_rows()]
-    for i in statement.unreadable:
-        codec = dispatch.registry.get(statement.columns[i].type_oid)
+    for i in unreadable.columns:
+        codec = dispatch.registry.get(decoder.codecs[i].oid)
         values = list({row[i]: None for row in rows if row[i] is not None})
         known: dict[bytes, Any] = {}
         for start in range(0, len(values), CHUNK):
             chunk = values[start : start + CHUNK]
             convert = Convert(dispatch.new_future(), chunk, codec.oid, decoder.codecs[i].format)
             try:
-                converted = await dispatch.answered(convert, request.deadline, timeout)
+                converted = await dispatch.answered(convert, deadline, timeout)
                 known.update(zip(chunk, map(codec.loads, converted), strict=True))
             except (PostgresError, ValueError) as error:
                 raise DataError(

@@ -19,7 +19,6 @@ from pgallop.errors import (
     ConnectionDoesNotExistError,
     DataError,
     InterfaceError,
-    PostgresError,
     ProtocolError,
     UndefinedFunctionError,
 )
@@ -134,7 +133,7 @@ class Dispatch:
         self._operation = ""
         self.ownership = Ownership(loop, patient=not options.strict)
         self.canceller = canceller
-        canceller.on_closed = self.ownership.dissolve
+        canceller.on_closed = partial(on_closed, self.ownership, self.statements)
         link.session.on_tags = partial(on_tags, scope, self.statements)
 
     # One statement
@@ -258,14 +257,14 @@ class Dispatch:
             self.leave(request, error)
             return None
         if isinstance(error, Unreadable):
-            return await converting.readable(self, request, timeout)
+            return await converting.readable(self, request, error, request.deadline, timeout)
         statement = request.statement
         # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
         is_untouched = not request.bound and request.status == IDLE
         if preparing.is_stale(error, statement) and not request.bound:
             preparing.forget(self, statement)
             if request.status != IDLE:
-                explain_stale(error)
+                preparing.explain_stale(error)
             may_repeat = is_untouched
         elif isinstance(error, DataError) and request.position < 0:
             preparing.forget(self, statement)  # it had to wait: the type may be another one by now
@@ -436,6 +435,12 @@ class Dispatch:
         self._names += 1
         return f"{self._statement_names}{self._names}".encode()
 
+    def call_later(
+        self, seconds: float, callback: Callable[..., object], *args: object
+    ) -> asyncio.TimerHandle:
+        """Have the loop call `callback` in so many seconds."""
+        return self._loop.call_later(seconds, callback, *args)
+
     def now(self) -> float:
         """The time on the loop's clock, in seconds."""
         return self._loop.time()
@@ -568,6 +573,12 @@ class Dispatch:
             self._session.orphaned = False
 
 
+def on_closed(ownership: Ownership, statements: StatementCache) -> None:
+    """The connection is closed."""
+    ownership.dissolve()
+    statements.close()
+
+
 def on_tags(scope: Scope, statements: StatementCache, request: Request) -> None:
     """A statement has ended that may have changed what others were prepared under."""
     tags = request.tags or []
@@ -586,18 +597,6 @@ def has_no_binary_form(error: BaseException, request: Execute) -> bool:
         and error.server_source_function in NO_BINARY_FORM
         and request.statement.presumed
     )
-
-
-def explain_stale(error: BaseException) -> None:
-    """Tell that what the transaction has failed by will not happen again."""
-    assert isinstance(error, PostgresError)
-    if error.sqlstate in ("0A000", "26000"):
-        vars(error)["safe_to_retry"] = True
-        if error.hint is None:
-            vars(error)["hint"] = (
-                "its tables or types have changed since it was prepared, or the server has "
-                "forgotten it: run the transaction again"
-            )
 
 
 def plain_text(query: object) -> str:

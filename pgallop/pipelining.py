@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pgallop import preparing
+from pgallop import converting, preparing
 from pgallop.dispatch import Dispatch
-from pgallop.errors import UnsupportedClientFeatureError
-from pgallop.session.execute import Execute
+from pgallop.errors import DataError, UnsupportedClientFeatureError
+from pgallop.session.execute import Execute, Unreadable
 from pgallop.session.pipeline import Pipeline
 from pgallop.session.session import IDLE
 
@@ -34,8 +34,9 @@ async def run_pipeline(
     timeout, deadline = dispatch.deadline(timeout)
     dispatch.claim()
     try:
-        if await _was_stale(dispatch, calls, timeout, deadline, on_submit, again=True):
-            await _was_stale(dispatch, calls, timeout, deadline, on_submit, again=False)
+        tries = preparing.TRIES
+        while await _was_stale(dispatch, calls, timeout, deadline, on_submit, again=tries > 0):
+            tries -= 1
     finally:
         dispatch.release()
 
@@ -56,11 +57,34 @@ async def _was_stale(
     except BaseException as error:
         if dispatch.leave(request, error):
             on_submit(None)
-        if not _forget_stale(dispatch, request, error) or not again:
+        if not _forget_stale(dispatch, request, error):
+            raise
+        # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
+        if not again or request.answered or request.status != IDLE:
+            preparing.explain_stale(error)
             raise
         on_submit(None)
         return True
+    for execute in request.executes:
+        if isinstance(execute.error, Unreadable):
+            await _convert(dispatch, execute, execute.error, deadline, timeout)
     return False
+
+
+async def _convert(
+    dispatch: Dispatch,
+    execute: Execute,
+    unreadable: Unreadable,
+    deadline: float | None,
+    timeout: float | None,
+) -> None:
+    """Have the server convert a result that has come in another form."""
+    try:
+        rows, _ = await converting.readable(dispatch, execute, unreadable, deadline, timeout)
+    except DataError as error:
+        execute.error = error
+    else:
+        execute.rows, execute.error = rows, None
 
 
 async def _submit(
@@ -87,12 +111,11 @@ async def _submit(
 
 
 def _forget_stale(dispatch: Dispatch, request: Pipeline, error: BaseException) -> bool:
-    """Forget a statement that proved stale; whether that was before anything had run."""
+    """Forget a statement that proved stale; whether one has, and was refused by that."""
     if request.refusal is not error or request.answered == len(request.executes) or request.bound:
         return False
     statement = request.executes[request.answered].statement
     if not preparing.is_stale(error, statement):
         return False
     preparing.forget(dispatch, statement)
-    # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
-    return request.answered == 0 and request.status == IDLE
+    return True

@@ -10,6 +10,7 @@ Whatever is presumed is checked: the answer to Describe comes in front of the ro
 
 import asyncio
 import secrets
+import weakref
 from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from pgallop.sql import changes
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
+    from pgallop.statement_cache import StatementCache
 
 # How often a statement is run again that a cancellation has hit which was not meant for it, or
 # that was out of date: where tables change all the time each new try can be late again.
@@ -32,10 +34,13 @@ TRIES = 10
 # There is no statement of this name, or there is one already.
 NAME_CODES = ("26000", "42P05")
 
-# A statement that needs another description tells so by one of these, or by class 42: cached plan
-# must not change result type, invalid binary representation, a wrong number of parameters or
-# columns, a type that is not in the catalogue's caches.
+# A statement that needs another description tells so by one of these, or with parameters by class
+# 42: cached plan must not change result type, invalid binary representation, a wrong number of
+# parameters or columns, a type that is not in the catalogue's caches.
 STALE_CODES = ("0A000", "22P03", "08P01", "XX000")
+
+# Of class 42, but found in Bind, and each time again.
+PRIVILEGE_CODE = "42501"
 
 
 class Handle:
@@ -91,7 +96,7 @@ def current(dispatch: "Dispatch", key: Hashable) -> Statement | None:
     dispatch.scope.put(statement.query, statement.described, statement.generation, dispatch.now())
     renewed = Statement(statement.query, b"", statement.described, dispatch.registry, key, True)
     renewed.generation = dispatch.scope.knowledge.generation
-    dispatch.statements.put(renewed, dispatch.now())
+    keep(dispatch, renewed)
     return renewed
 
 
@@ -114,7 +119,7 @@ def presume(dispatch: "Dispatch", key: Hashable, has_arguments: bool) -> Stateme
     statement.generation = dispatch.scope.knowledge.generation
     if name:
         submit(dispatch, key, name, statement)
-    dispatch.statements.put(statement, dispatch.now())
+    keep(dispatch, statement)
     return statement
 
 
@@ -171,10 +176,10 @@ async def prepared(
 
 def describe(dispatch: "Dispatch", key: Hashable) -> "asyncio.Future[Statement]":
     """Submit a Prepare for a statement of which nothing is known."""
-    if dispatch.unnamed:
-        return submit(dispatch, key, b"", None)
     if isinstance(key, Handle):
         return submit(dispatch, key, key.name.encode(), None)
+    if dispatch.unnamed:
+        return submit(dispatch, key, b"", None)
     return submit(dispatch, key, dispatch.new_statement_name(), None)
 
 
@@ -219,12 +224,29 @@ def on_prepared(dispatch: "Dispatch", request: Request) -> None:
             presumed.prepare = None
             dispatch.statements.drop(presumed)
         return
-    now = dispatch.now()
     if isinstance(key, str) and request.description is not None:
-        dispatch.scope.put(key, request.description, request.generation, now)
+        dispatch.scope.put(key, request.description, request.generation, dispatch.now())
     if presumed is None or presumed.described is not None:
         statement.generation = request.generation
-        dispatch.statements.put(statement, now)
+        keep(dispatch, statement)
+
+
+def keep(dispatch: "Dispatch", statement: Statement) -> None:
+    """Put `statement` into the cache, from which it will be taken at the end of its lifetime."""
+    cache = dispatch.statements
+    cache.put(statement, dispatch.now())
+    if cache.lifetime and cache.timer is None:
+        # Weakly: the loop must not hold what a forgotten connection has left.
+        cache.timer = dispatch.call_later(cache.lifetime, expire, weakref.ref(cache))
+
+
+def expire(reference: "weakref.ref[StatementCache]") -> None:
+    """Let go of statements at the end of their lifetime."""
+    cache = reference()
+    if cache is not None:
+        loop = asyncio.get_running_loop()
+        due = cache.expire(loop.time())
+        cache.timer = None if due is None else loop.call_at(due, expire, reference)
 
 
 def ride(statement: Statement) -> None:
@@ -249,6 +271,12 @@ def unpin(dispatch: "Dispatch", key: Hashable) -> None:
         request, _ = dispatch.preparing[key]
         if not request.riders:
             give_up(dispatch, key)
+
+
+def let_go(dispatch: "Dispatch", handle: Handle) -> None:
+    """Nobody has the statement of `prepare()` any more."""
+    unpin(dispatch, handle)
+    dispatch.statements.remove(handle)
 
 
 def give_up(dispatch: "Dispatch", key: Hashable) -> None:
@@ -278,7 +306,26 @@ def is_stale(error: BaseException, statement: Statement) -> bool:
         return True
     if statement.refusal is not None and not statement.parameter_oids:
         return False  # Parse was refused, and nothing in it was presumed
-    return error.sqlstate in STALE_CODES or error.sqlstate.startswith("42")
+    if error.sqlstate in STALE_CODES:
+        return True
+    # Without parameters the server resolves the names anew each time, and would say the same again;
+    # what the role may not do, no description changes.
+    is_class_42 = error.sqlstate.startswith("42") and error.sqlstate != PRIVILEGE_CODE
+    return is_class_42 and bool(statement.parameter_oids)
+
+
+def explain_stale(error: BaseException) -> None:
+    """Tell that what the transaction has failed by will not happen again.
+
+    If it does, the statement was described anew, and the server's error is the truth.
+    """
+    assert isinstance(error, PostgresError)
+    vars(error)["safe_to_retry"] = True
+    if error.hint is None:
+        vars(error)["hint"] = (
+            "its tables or types have changed since it was prepared, or the server has "
+            "forgotten it: run the transaction again"
+        )
 
 
 def first_failure(answers: "list[asyncio.Future[Statement]]") -> BaseException | None:

@@ -1,5 +1,6 @@
 """The statements of one connection, by key, the least recently used leaving first."""
 
+import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 
@@ -13,7 +14,7 @@ class StatementCache:
     however many there are: somebody is about to run it, and the server must not be told to forget
     it before it has been told to run it. `size`: 0 keeps only these. `max_text`: characters of the
     longest text that is kept, 0 for no limit. `lifetime`: seconds after which `expire` lets one go,
-    0 for never.
+    0 for never; `timer`: what will call it.
     """
 
     def __init__(self, size: int, max_text: int = 0, lifetime: float = 0) -> None:
@@ -24,6 +25,7 @@ class StatementCache:
         self._ends: deque[tuple[float, Hashable, bytes]] = deque()
         self._pins: dict[Hashable, int] = {}
         self.evicted: list[bytes] = []
+        self.timer: asyncio.TimerHandle | None = None
 
     def get(self, key: Hashable) -> Statement | None:
         statement = self._statements.get(key)
@@ -54,6 +56,11 @@ class StatementCache:
         del self._pins[key]
         self._shrink(key)
         return True
+
+    def close(self) -> None:
+        """The connection is closed: nothing will expire."""
+        if self.timer is not None:
+            self.timer.cancel()
 
     def is_pinned(self, key: Hashable) -> bool:
         """Whether somebody is about to run the statement of `key`."""

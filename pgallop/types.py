@@ -41,6 +41,25 @@ def parse_server_version(text: str) -> ServerVersion:
     return ServerVersion(major, minor, micro, level, int(match["serial"] or 0))
 
 
+class Type(NamedTuple):
+    """A PostgreSQL type: `oid`, `name` (`int4`, `int4[]`), `schema`, and its `kind`.
+
+    The kind is "scalar" (enums and domains too), "array", "composite", "range" or "multirange".
+    """
+
+    oid: int
+    name: str
+    kind: str
+    schema: str
+
+
+class Attribute(NamedTuple):
+    """A column of a result: its `name` and its `type`."""
+
+    name: str
+    type: Type
+
+
 class ServerSettings(Mapping[str, str]):
     """The settings a server has reported: `settings["TimeZone"]` or `settings.TimeZone`.
 

@@ -18,7 +18,7 @@ cdef class Execute(Request):
     cdef readonly tuple arguments
     cdef readonly bint limited
     cdef readonly bint bound
-    cdef list rows
+    cdef public list rows
     cdef readonly bytes command
 
     @cython.locals(statement=Statement, start=Py_ssize_t)
@@ -30,3 +30,4 @@ cdef class Execute(Request):
     cdef object on_row(self, Reader reader)
     cpdef object refuse(self, dict fields)
     cpdef list all_rows(self)
+    cdef object unreadable(self)

@@ -18,6 +18,7 @@ from pgallop import errors
 from pgallop.codecs.codec import Unencodable, shown
 from pgallop.errors import InterfaceError, ProtocolError
 from pgallop.rows import cpython
+from pgallop.rows.decode import RowDecoder
 from pgallop.rows.record import Record
 from pgallop.session import copy_refusal
 from pgallop.session.request import Request, Waiter
@@ -37,8 +38,15 @@ ROWS = 1
 class Unreadable(Exception):
     """A result has come in another form than its codecs read: its types were not known before.
 
-    Never seen by a caller: `pgallop.converting` has the server convert it.
+    Never seen by a caller: `pgallop.converting` has the server convert it. `decoder`: what has read
+    the rows, for the next execution may have brought the statement another one; `columns`: the
+    numbers of those that it has read as bytes.
     """
+
+    def __init__(self, decoder: RowDecoder, columns: tuple[int, ...]) -> None:
+        super().__init__("columns have come in another form than their codecs read")
+        self.decoder = decoder
+        self.columns = columns
 
 
 class Execute(Request):
@@ -160,9 +168,15 @@ class Execute(Request):
         return self.statement.query
 
     def result(self) -> Any:
-        if self.rows and self.statement.unreadable:
-            raise Unreadable
+        unreadable = self.unreadable()
+        if unreadable is not None:
+            raise unreadable
         return self.all_rows(), self.command
+
+    def unreadable(self) -> Unreadable | None:
+        """What is to be converted in the rows, which have just come to their end."""
+        columns = self.statement.unreadable
+        return Unreadable(self.statement.decoder, columns) if self.rows and columns else None
 
     def all_rows(self) -> list[Record]:
         """The rows, for the caller to do with as he likes."""

@@ -14,7 +14,7 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Pipelini
 from pgallop import errors
 from pgallop.errors import CommitNotReplicated, DataError, InterfaceError, PostgresError
 from pgallop.rows.record import Record
-from pgallop.session.execute import Execute
+from pgallop.session.execute import Execute, Unreadable
 from pgallop.session.request import Request, Waiter
 from pgallop.session.transitions import DONE, PARSE_PIPELINE, PIPELINE, compile_table
 from pgallop.wire import backend, frontend
@@ -110,8 +110,9 @@ class Pipeline(Request):
             if execute.statement.notable:
                 self.note(execute.command.decode("utf-8", "replace"))
         reader.expect_end()
-        if execute.rows and execute.statement.unreadable:
-            execute.fail(changed_columns())
+        unreadable = execute.unreadable()
+        if unreadable is not None:
+            execute.fail(unreadable)
         self.answered += 1
         self.bound = False
         if self.answered == len(self.executes) - 1:
@@ -148,11 +149,15 @@ class Pipeline(Request):
     def answers(self) -> list[tuple[list[Record], bytes, BaseException | None]]:
         """Of each statement that reported success: rows, command tag, what is wrong with it."""
         return [
-            (each.all_rows(), each.command, each.error) for each in self.executes[: self.answered]
+            (each.all_rows(), each.command, readable_error(each.error))
+            for each in self.executes[: self.answered]
         ]
 
 
-def changed_columns() -> DataError:
+def readable_error(error: BaseException | None) -> BaseException | None:
+    """`error`, or in the place of an Unreadable that was not converted what a caller may see."""
+    if not isinstance(error, Unreadable):
+        return error
     return DataError(
         "its columns have changed since it was described, and have come in another form",
         hint="it has run; the next time it will be described again",

@@ -15,7 +15,7 @@ from typing import Literal
 import pytest
 from interruption import MOMENTS, Moment, interruptions
 from live import Connect, Monitor
-from proxy import DelayProxy, _End
+from proxy import DelayProxy, End
 from regressions import check_disconnection, through
 
 import pgallop
@@ -35,7 +35,7 @@ class CancelTrap(DelayProxy):
         self.fate = fate
         self.trapped = 0
 
-    async def _connect(self, client: _End) -> None:
+    async def _connect(self, client: End) -> None:
         if self.connections == 0:
             await super()._connect(client)
             return

@@ -1,0 +1,7 @@
+from pgallop.codecs.codec cimport Codec, TextCodec
+from pgallop.wire.reader cimport Reader
+
+
+cdef class Textual(Codec):
+    cdef readonly Codec codec
+    cdef readonly object form
