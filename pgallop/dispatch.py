@@ -15,14 +15,12 @@ from pgallop.codecs.registry import Registry
 from pgallop.config.options import STATEMENT_CACHE_SIZE, ConnectOptions
 from pgallop.deadlines import checked_seconds, timed_out
 from pgallop.errors import (
-    CollateralCancelError,
     ConnectionDoesNotExistError,
     DataError,
     InterfaceError,
     ProtocolError,
-    UndefinedFunctionError,
 )
-from pgallop.knowledge import Scope
+from pgallop.knowledge import Scope, on_tags
 from pgallop.ownership import Block, Ownership, caller
 from pgallop.preparing import TRIES
 from pgallop.rows.record import Record
@@ -33,7 +31,6 @@ from pgallop.session.session import IDLE, Session, is_open
 from pgallop.session.simple import SimpleQuery
 from pgallop.session.simple_rows import SimpleRows
 from pgallop.session.statement import Statement
-from pgallop.sql import changes
 from pgallop.statement_cache import StatementCache
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
@@ -42,14 +39,6 @@ from pgallop.wire.frontend import MAX_PARAMETERS
 
 # How often ROLLBACK is sent until the transaction has ended: a cancellation can hit some of them.
 ROLLBACKS = 10
-
-# The server's functions that find no binary form of a type: by itself, in an array, in a range.
-NO_BINARY_FORM = (
-    "getTypeBinaryOutputInfo",
-    "array_send",
-    "get_range_io_data",
-    "get_multirange_io_data",
-)
 
 
 class Dispatch:
@@ -258,31 +247,10 @@ class Dispatch:
             return None
         if isinstance(error, Unreadable):
             return await converting.readable(self, request, error, request.deadline, timeout)
-        statement = request.statement
-        # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
-        is_untouched = not request.bound and request.status == IDLE
-        if preparing.is_stale(error, statement) and not request.bound:
-            preparing.forget(self, statement)
-            if request.status != IDLE:
-                preparing.explain_stale(error)
-            may_repeat = is_untouched
-        elif isinstance(error, DataError) and request.position < 0:
-            preparing.forget(self, statement)  # it had to wait: the type may be another one by now
-            may_repeat = True
-        elif isinstance(error, CollateralCancelError):
-            may_repeat = is_untouched or await self._is_harmless(request, timeout, tries)
-        else:
-            # Not by the statement's fault: its result was asked for in binary.
-            may_repeat = has_no_binary_form(error, request) and await self._is_harmless(
-                request, timeout, tries
-            )
-        if not may_repeat or not tries:
+        if not tries or not await repetition.may_repeat(self, request, error, timeout):
             return None
-        key, args, limited = statement.key, request.arguments, request.limited
+        key, args, limited = request.statement.key, request.arguments, request.limited
         return await self.attempt(key, args, limited, timeout, request.deadline, tries - 1)
-
-    async def _is_harmless(self, request: Execute, timeout: float | None, tries: int) -> bool:
-        return tries > 0 and await repetition.is_harmless(self, request, timeout, request.deadline)
 
     async def answered(
         self, request: Request, deadline: float | None, timeout: float | None
@@ -577,26 +545,6 @@ def on_closed(ownership: Ownership, statements: StatementCache) -> None:
     """The connection is closed."""
     ownership.dissolve()
     statements.close()
-
-
-def on_tags(scope: Scope, statements: StatementCache, request: Request) -> None:
-    """A statement has ended that may have changed what others were prepared under."""
-    tags = request.tags or []
-    for tag in tags:
-        if changes.forgets_statements(tag):
-            statements.clear(forgotten=True)
-        elif changes.changes_what_exists(tag):
-            statements.clear(forgotten=False)
-    scope.on_answered(request.text(), tags, is_open(request.status))
-
-
-def has_no_binary_form(error: BaseException, request: Execute) -> bool:
-    """Whether a statement has failed because nothing was known of its result."""
-    return (
-        isinstance(error, UndefinedFunctionError)
-        and error.server_source_function in NO_BINARY_FORM
-        and request.statement.presumed
-    )
 
 
 def plain_text(query: object) -> str:

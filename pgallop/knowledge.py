@@ -8,8 +8,11 @@ encoded with, the result is described again when it comes, and what was wrong is
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 
+from pgallop.session.request import Request
+from pgallop.session.session import is_open
 from pgallop.session.statement import Description
 from pgallop.sql import changes
+from pgallop.statement_cache import StatementCache
 
 # Seconds after which a text is described again.
 LIFETIME = 300.0
@@ -134,3 +137,14 @@ class Scope:
         if self.unsettled and not in_transaction:
             self.unsettled = False
             self.knowledge.forget_all()
+
+
+def on_tags(scope: Scope, statements: StatementCache, request: Request) -> None:
+    """A statement has ended that may have changed what others were prepared under."""
+    tags = request.tags or []
+    for tag in tags:
+        if changes.forgets_statements(tag):
+            statements.clear(forgotten=True)
+        elif changes.changes_what_exists(tag):
+            statements.clear(forgotten=False)
+    scope.on_answered(request.text(), tags, is_open(request.status))

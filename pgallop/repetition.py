@@ -1,18 +1,78 @@
-"""When a statement that another one's cancellation has hit may be run again."""
+"""Which statements that have failed are run again, without their caller hearing of it.
+
+Only what certainly has no effects twice: of one nothing had run, or all of it was undone and the
+server's catalogue proves that it has no effects but on its own transaction. In a transaction
+nothing is: that is over.
+"""
 
 from typing import TYPE_CHECKING
 
-from pgallop.errors import InterfaceError, PostgresError
+from pgallop import preparing
+from pgallop.errors import (
+    CollateralCancelError,
+    DataError,
+    InterfaceError,
+    PostgresError,
+    UndefinedFunctionError,
+)
 from pgallop.session.execute import Execute
 from pgallop.session.session import IDLE
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
 
+# The server's functions that find no binary form of a type: by itself, in an array, in a range.
+NO_BINARY_FORM = (
+    "getTypeBinaryOutputInfo",
+    "array_send",
+    "get_range_io_data",
+    "get_multirange_io_data",
+)
 
-async def is_harmless(
-    dispatch: "Dispatch", request: Execute, timeout: float | None, deadline: float | None
+
+async def may_repeat(
+    dispatch: "Dispatch", request: Execute, error: BaseException, timeout: float | None
 ) -> bool:
+    """Whether `request`, which has failed by `error`, may be run again and has a reason to."""
+    statement = request.statement
+    # Refused in Parse or Bind nothing of it has run.
+    is_untouched = not request.bound and request.status == IDLE
+    if not request.bound and preparing.is_stale(error, statement):
+        preparing.forget(dispatch, statement)
+        if request.status != IDLE:
+            explain_stale(error)
+        return is_untouched
+    if isinstance(error, DataError) and request.position < 0:
+        # It was never written: it had to wait, and the type may be another one by now.
+        preparing.forget(dispatch, statement)
+        return True
+    if isinstance(error, CollateralCancelError):
+        return is_untouched or await is_harmless(dispatch, request, timeout)
+    # Not by its own fault: its result was asked for in binary.
+    return has_no_binary_form(error, request) and await is_harmless(dispatch, request, timeout)
+
+
+def has_no_binary_form(error: BaseException, request: Execute) -> bool:
+    """Whether a statement has failed because nothing was known of its result."""
+    return (
+        isinstance(error, UndefinedFunctionError)
+        and error.server_source_function in NO_BINARY_FORM
+        and request.statement.presumed
+    )
+
+
+def explain_stale(error: BaseException) -> None:
+    """Tell that what the transaction has failed by will not happen again."""
+    if isinstance(error, PostgresError) and error.sqlstate in ("0A000", "26000"):
+        vars(error)["safe_to_retry"] = True
+        if error.hint is None:
+            vars(error)["hint"] = (
+                "its tables or types have changed since it was prepared, or the server has "
+                "forgotten it: run the transaction again"
+            )
+
+
+async def is_harmless(dispatch: "Dispatch", request: Execute, timeout: float | None) -> bool:
     """Whether `request`, which was rolled back, is known to have left nothing behind.
 
     It has to have been a transaction of its own, and the server's catalogue has to prove that all
@@ -27,9 +87,10 @@ async def is_harmless(
     candidate = harmless.candidate(request.statement.query)
     if candidate is None:
         return False
+    parameters = candidate.parameters()
     try:
         rows, _ = await dispatch.attempt(
-            harmless.PROOF, candidate.parameters(), False, timeout, deadline, tries=0
+            harmless.PROOF, parameters, False, timeout, request.deadline, tries=0
         )
     except (PostgresError, InterfaceError):
         return False  # nothing was proven

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -22,6 +23,9 @@ from poolers import route
 from poolers.pooler import Pooler
 
 from pgallop.cli.server import EmbeddedServer
+
+# The bench is no part of the package: it is found in the checkout, behind everything installed.
+sys.path.append(str(Path(__file__).parents[1]))
 
 
 def is_ours(function: Callable[..., object], item: pytest.Item) -> bool:

@@ -98,7 +98,8 @@ SIMPLE = {
         "E": "failed",
         "Z": "done",
     },
-    "rows": {"D": "rows", "C": "statement", "E": "failed"},
+    # pgpool-II describes its own SHOW commands twice.
+    "rows": {"T": "rows", "D": "rows", "C": "statement", "E": "failed"},
     "copy in": {"E": "failed"},
     "copy out": {"d": "copy out", "c": "statement", "E": "failed"},
     "failed": {"Z": "done", "E": "failed"},

@@ -7,6 +7,7 @@ transaction as `a`, so a value that is read as another type, or from another pla
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
@@ -29,6 +30,8 @@ class Kind(NamedTuple):
         """An expression of this type."""
         if self.sql == "date":
             return f"(DATE '2000-01-01' + ({text})::int4)"
+        if self.sql == "regclass":
+            return f"({text})::oid::regclass"
         if self.sql == "int4[]":
             return f"ARRAY[({text})::int4]"
         if self.sql == "pair":
@@ -82,7 +85,7 @@ def create(schema: str) -> str:
             "CREATE TABLE t AS " + rows_of("int4", schema),
             *new_view(schema, "int4"),
             *new_function(schema, "int4"),
-            *new_double("int4"),
+            *new_twice("int4"),
             *new_log("int4"),
         ]
     )
@@ -96,15 +99,15 @@ def new_function(schema: str, kind: str) -> Sequence[str]:
     return (
         "DROP FUNCTION IF EXISTS f",
         f"CREATE FUNCTION f() RETURNS TABLE (n text, kind text, place text, a {KINDS[kind].sql}) "
-        f"LANGUAGE sql AS $$ {rows_of(kind, schema)} $$",
+        f"LANGUAGE sql STABLE AS $$ {rows_of(kind, schema)} $$",
     )
 
 
-def new_double(kind: str) -> Sequence[str]:
+def new_twice(kind: str) -> Sequence[str]:
     """A function whose parameter has another type."""
     return (
-        "DROP FUNCTION IF EXISTS double",
-        f"CREATE FUNCTION double({kind}) RETURNS text LANGUAGE sql "
+        "DROP FUNCTION IF EXISTS twice",
+        f"CREATE FUNCTION twice({kind}) RETURNS text LANGUAGE sql IMMUTABLE "
         f"AS $$ SELECT '{kind}:' || ($1 + $1)::text $$",
     )
 
@@ -114,9 +117,10 @@ def new_log(kind: str) -> Sequence[str]:
 
 
 class Change(NamedTuple):
-    """One transaction of the storm: its statements."""
+    """One transaction of the storm: its statements, and what `t` is like behind it."""
 
     statements: Sequence[str]
+    extra: str
 
     def script(self, schema: str) -> str:
         """As one text, which is one transaction."""
@@ -124,81 +128,85 @@ class Change(NamedTuple):
 
 
 class Changes:
-    """What happens to one schema, one change after another."""
+    """What happens to one schema, one change after another, each within the `lock`.
+
+    Whoever has made a change says so by `made`; one that was rolled back is forgotten.
+    """
 
     def __init__(self, schema: str, chance: random.Random) -> None:
-        self._schema = schema
+        self.schema = schema
+        self.lock = asyncio.Lock()
+        self.count = 0
         self._chance = chance
-        self._kind = "int4"
         self._extra = ""
+
+    def made(self, change: Change) -> None:
+        self.count += len(change.statements)
+        self._extra = change.extra
 
     def next(self) -> Change:
         """Choose a change."""
-        chance = self._chance
-        kind = chance.choice(list(KINDS))
-        number = chance.choice(NUMBER_KINDS)
-        match chance.choice("ttttteeenrvvwffggll"):
+        kind = self._chance.choice(list(KINDS))
+        number = self._chance.choice(NUMBER_KINDS)
+        extra = self._extra
+        match self._chance.choice("ttttteeenrvvwffddll"):
             case "t":
-                statements = [self._retype(kind)]
+                statements: Sequence[str] = [retype(kind)]
             case "e":
-                statements = [self._change_extra(kind)]
+                statements, extra = change_extra(extra, number)
             case "n":
                 statements = self._new_types(kind)
             case "r":
-                statements = ["DROP TABLE t", "CREATE TABLE t AS " + rows_of(kind, self._schema)]
-                self._kind, self._extra = kind, ""
+                statements = ["DROP TABLE t", "CREATE TABLE t AS " + rows_of(kind, self.schema)]
+                extra = ""
             case "v":
-                statements = list(new_view(self._schema, kind))
+                statements = new_view(self.schema, kind)
             case "w":
                 more = f", {KINDS[number].of('n')} AS {EXTRA[0]}{number}"
                 statements = [
-                    *new_view(self._schema, kind),
-                    "CREATE OR REPLACE VIEW v AS " + rows_of(kind, self._schema, more),
+                    *new_view(self.schema, kind),
+                    "CREATE OR REPLACE VIEW v AS " + rows_of(kind, self.schema, more),
                 ]
             case "f":
-                statements = list(new_function(self._schema, kind))
-            case "g":
-                statements = list(new_double(number))
+                statements = new_function(self.schema, kind)
+            case "d":
+                statements = new_twice(number)
             case _:
-                statements = list(new_log(number))
-        return Change(statements)
+                statements = new_log(number)
+        return Change(statements, extra)
 
-    def _retype(self, kind: str) -> str:
-        self._kind = kind
-        return (
-            f"ALTER TABLE t ALTER a TYPE {KINDS[kind].sql} USING {KINDS[kind].of('n')}, "
-            f"ALTER kind TYPE text USING '{kind}'"
-        )
-
-    def _change_extra(self, kind: str) -> str:
-        """Add, rename or drop a column."""
-        extra = self._extra
-        if not extra:
-            if kind not in NUMBER_KINDS:
-                kind = "text"
-            self._extra = EXTRA[0] + kind
-            # Behind a default every row has another value than the rule.
-            return (
-                f"ALTER TABLE t ADD {self._extra} {kind}; "
-                f"UPDATE t SET {self._extra} = {KINDS[kind].of('n')}"
-            )
-        if extra.startswith(EXTRA[0]):
-            self._extra = EXTRA[1] + extra.removeprefix(EXTRA[0])
-            return f"ALTER TABLE t RENAME {extra} TO {self._extra}"
-        self._extra = ""
-        return f"ALTER TABLE t DROP {extra}"
-
-    def _new_types(self, kind: str) -> list[str]:
+    def _new_types(self, kind: str) -> Sequence[str]:
         """Other types of the same names, with other OIDs."""
         return [
-            self._retype("text"),
-            *new_view(self._schema, "int4"),
-            *new_function(self._schema, "int4"),
+            retype("text"),
+            *new_view(self.schema, "int4"),
+            *new_function(self.schema, "int4"),
             "DROP TYPE mood, pair",
             "CREATE TYPE mood AS ENUM ('7', '3')",
             "CREATE TYPE pair AS (x int4, y text)",
-            self._retype(kind),
+            retype(kind),
         ]
+
+
+def retype(kind: str, table: str = "t") -> str:
+    return (
+        f"ALTER TABLE {table} ALTER a TYPE {KINDS[kind].sql} USING {KINDS[kind].of('n')}, "
+        f"ALTER kind TYPE text USING '{kind}'"
+    )
+
+
+def change_extra(extra: str, kind: str) -> tuple[Sequence[str], str]:
+    """Add, rename or drop a column; and its name behind that, "" for none."""
+    if not extra:
+        extra = EXTRA[0] + kind
+        return [
+            f"ALTER TABLE t ADD {extra} {kind}",
+            f"UPDATE t SET {extra} = {KINDS[kind].of('n')}",
+        ], extra
+    if extra.startswith(EXTRA[0]):
+        other = EXTRA[1] + extra.removeprefix(EXTRA[0])
+        return [f"ALTER TABLE t RENAME {extra} TO {other}"], other
+    return [f"ALTER TABLE t DROP {extra}"], ""
 
 
 def faults_of(row: Mapping[str, Any], places: Sequence[str]) -> list[str]:
@@ -207,11 +215,11 @@ def faults_of(row: Mapping[str, Any], places: Sequence[str]) -> list[str]:
         return [f"value: from {row['place']}, not {places}: {dict(row)}"]
     n, kind = int(row["n"]), KINDS[row["kind"]]
     found = [check(row["a"], kind.value(n), row)]
-    for name in row:
+    for name in row.keys():
         if name.startswith(EXTRA):
             expected = KINDS[name.partition("_")[2]].value(n)
             found.append(check(row[name], expected, row))
-    if "several" in row:
+    if "several" in row.keys():
         found.append(check(row["several"], kind.array(n) if kind.array else [kind.value(n)], row))
     return [fault for fault in found if fault]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from proxy import DelayProxy, _End
+from proxy import DelayProxy, End
 
 
 class SilentProxy(DelayProxy):
@@ -15,7 +15,7 @@ class SilentProxy(DelayProxy):
         self.served = served
         self.silent = 0
 
-    async def _connect(self, client: _End) -> None:
+    async def _connect(self, client: End) -> None:
         if self.connections < self.served:
             await super()._connect(client)
         else:

@@ -37,7 +37,7 @@ HOLDERS: Final = frozenset(
 )
 METHODS: Final = frozenset({"format", "format_map", "join", "replace", "translate", "substitute"})
 
-OUR_NAME = "a name of our own, new_name(): letters, digits and underscores"
+OUR_NAME = "a name of our own, new_savepoint_name(): letters, digits and underscores"
 SHOWN = "words for people, which nobody runs"
 
 KNOWN: Final = {
@@ -49,6 +49,9 @@ KNOWN: Final = {
     ),
     ("session/simple.py", "f'{begin}; '"): "Transaction._beginning, made of the words below",
     ("sql/proof.py", "sql.replace(f'<{name}>', literal)"): "our own constants, at import",
+    ("statement.py", "f'EXPLAIN ({options}) {self._handle.query}'"): (
+        "EXPLAIN is in front of the caller's own text; the options are constants"
+    ),
     ("transaction.py", "f'ISOLATION LEVEL {ISOLATION_LEVELS[self._isolation]}'"): "one of four",
     ("transaction.py", "f'SAVEPOINT {self._savepoint}'"): OUR_NAME,
     ("transaction.py", "f'RELEASE SAVEPOINT {self._savepoint}'"): OUR_NAME,
@@ -77,7 +80,15 @@ KNOWN: Final = {
     ("cli/demo.py", "'\\n'.join(lines[statement.lineno - 1:statement.end_lineno])"): SHOWN,
     ("cli/installation.py", "'; '.join(obstacles)"): SHOWN,
     ("pipeline.py", "f'; {rest}'"): SHOWN,
-    ("statement_cache.py", "self._pins.get(query, 0) + 1"): "a number",
+    (
+        "statement.py",
+        "f'<{type(self).__name__} {self._handle.name!r} {self._handle.query!r}>'",
+    ): SHOWN,
+    (
+        "session/pipeline.py",
+        "'; '.join([statement.query for statement in notable])",
+    ): "looked at, and never sent",
+    ("preparing.py", "statement.prepare.riders += 1"): "a number",
 }
 
 # What sends SQL, and which of its arguments that is.
@@ -104,6 +115,13 @@ GIVEN: Final = {
     "self._rollback_text()",
     "'ROLLBACK'",
     "f'SAVEPOINT {self._savepoint}'",
+    # A key is the caller's text, or stands for it.
+    "key",
+    "query_of(key)",
+    "self._handle",
+    # Constants of session/convert.py and introspect.py.
+    "QUERY",
+    "TYPES",
 }
 
 

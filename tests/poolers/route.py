@@ -129,10 +129,13 @@ class Backends:
 
     def pid(self, connection: pgallop.Connection) -> int:
         """The process id of the backend that works for it, or has worked for it last."""
-        query = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
-        rows = self._monitor.ask(query, connection.get_settings()["application_name"])
-        if len(rows) == 1:
-            self._known[connection] = rows[0][0]
+        # In transaction mode several have the name of their last client.
+        query = (
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+            " ORDER BY state <> 'idle' DESC, state_change DESC LIMIT 1"
+        )
+        for (pid,) in self._monitor.ask(query, connection.get_settings()["application_name"]):
+            self._known[connection] = pid
         if connection not in self._known:
             pytest.fail(f"no backend has worked for {connection!r} yet")
         return self._known[connection]

@@ -63,7 +63,7 @@ async def test_its_own_commands(pgpool: Pgpool) -> None:
         nodes = await conn.fetch("SHOW POOL_NODES")
         assert [(node["node_id"], node["role"]) for node in nodes] == [("0", "primary")]
         assert (await conn.fetchval("SHOW POOL_VERSION")).startswith("4.")
-        assert await conn.fetchval("SELECT 1 + 1") == "2"
+        assert await conn.fetchval("SELECT 1 + 1") == 2
     async with pgallop.connect(pgpool.dsn) as conn:
         with pytest.raises(pgallop.UndefinedObjectError):
             await conn.fetch("SHOW POOL_NODES")

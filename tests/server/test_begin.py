@@ -7,10 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from live import Connect, Monitor
-from proxy import DelayProxy
 
 import pgallop
-from pgallop.cli.server import EmbeddedServer
 
 Call = Callable[[pgallop.Connection], Awaitable[object]]
 
@@ -61,27 +59,6 @@ async def test_the_first_statement_begins(connect: Connect, first: str) -> None:
             assert await conn.fetchval("SELECT now()") == began
         assert not conn.is_in_transaction()
         assert await conn.fetchval("SHOW transaction_isolation") == "read committed"
-
-
-async def test_round_trips(server: EmbeddedServer) -> None:
-    async with DelayProxy(server.host, server.port) as proxy:
-        conn = await pgallop.connect(
-            server.dsn, host=proxy.host, port=proxy.port, timeout=10, ssl="disable"
-        )
-        await warm(conn)
-
-        async def trips(work: Call | None) -> int:
-            before = proxy.round_trips
-            async with conn.transaction():
-                if work is not None:
-                    await work(conn)
-            return proxy.round_trips - before
-
-        assert await trips(None) == 0
-        assert await trips(FIRST["fetch, prepared"]) == 2
-        assert await trips(FIRST["execute"]) == 2
-        assert await trips(FIRST["fetch, to be prepared"]) == 3
-        await conn.close()
 
 
 @pytest.mark.parametrize(

@@ -86,17 +86,11 @@ async def test_all_verbs(connect: Connect, monitor: Monitor) -> None:
     assert entries(monitor) == [1]
 
 
-async def test_round_trips(server: EmbeddedServer) -> None:
-    async with DelayProxy(server.host, server.port, delay=0.005) as proxy:
+async def test_an_empty_one_sends_nothing(server: EmbeddedServer) -> None:
+    async with DelayProxy(server.host, server.port) as proxy:
         conn = await pgallop.connect(
             host=proxy.host, port=proxy.port, user="postgres", database="postgres", ssl="disable"
         )
-        for expected in (2, 1):  # with and without preparing
-            before = proxy.round_trips
-            async with conn.pipeline() as pipeline:
-                answers = [pipeline.fetchval(f"SELECT $1::int + {i}", i) for i in range(20)]
-            assert [answer.result() for answer in answers] == [2 * i for i in range(20)]
-            assert proxy.round_trips - before == expected
         before = proxy.bytes_to_server
         async with conn.pipeline() as pipeline:
             pass

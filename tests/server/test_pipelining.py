@@ -160,36 +160,6 @@ def through(proxy: DelayProxy, **options: Any) -> Any:
     )
 
 
-async def test_round_trips(server: EmbeddedServer) -> None:
-    async with DelayProxy(server.host, server.port, delay=0.005) as proxy:
-
-        async def trips(*calls: Any) -> int:
-            before = proxy.round_trips
-            await asyncio.gather(*calls)
-            return proxy.round_trips - before
-
-        conn = await through(proxy)
-        assert proxy.round_trips == 1
-        assert await trips(conn.fetchval("SELECT 1")) == 1
-        assert await trips(conn.fetchval("SELECT 1")) == 1
-        assert await trips(conn.fetchrow("SELECT 1")) == 1
-        assert await trips(conn.execute("SELECT 2; SELECT 3")) == 1
-        assert await trips(*[conn.fetchval("SELECT 1") for _ in range(10)]) == 1
-        assert await trips(*[conn.fetchval("SELECT $1::int", i) for i in range(10)]) == 2
-        assert await trips(*[conn.fetchval("SELECT $1::int", i) for i in range(10)]) == 1
-        assert await trips(*[conn.fetchval(f"SELECT {i}, 1") for i in range(10)]) == 1
-        assert await trips(conn.close()) == 1  # the Terminate, which nobody answers
-
-
-async def test_a_transaction_takes_three_round_trips(server: EmbeddedServer) -> None:
-    async with DelayProxy(server.host, server.port, delay=0.005) as proxy, through(proxy) as conn:
-        await conn.fetchval("SELECT 1")
-        before = proxy.round_trips
-        async with conn.transaction():
-            await asyncio.gather(*[conn.fetchval("SELECT 1") for _ in range(5)])
-        assert proxy.round_trips - before == 3
-
-
 async def test_two_queries_take_the_time_of_one(server: EmbeddedServer) -> None:
     async with DelayProxy(server.host, server.port, delay=DELAY) as proxy, through(proxy) as conn:
         await conn.fetchval("SELECT $1::int", 0)

@@ -49,6 +49,11 @@ async def block_behind_a_script(conn: pgallop.Connection) -> object:
     return await run_transaction(conn)
 
 
+async def reset(conn: pgallop.Connection) -> object:
+    await conn.reset()
+    return conn.is_in_transaction()
+
+
 # What a ROLLBACK does not do.
 NOT_ENDED = {
     "acknowledged": done("ROLLBACK", "T"),
@@ -183,6 +188,20 @@ PROBES = [
         error=pgallop.InterfaceError,
         words="manually started transaction",
         usable=True,
+    ),
+    Probe(
+        name="a transaction behind each reset",
+        script=[
+            *simple(done("DISCARD TEMP", "T")),
+            *[
+                expect("Query sql='ROLLBACK'", "Query"),
+                send(done("ROLLBACK"), done("DISCARD TEMP", "T")),
+            ]
+            * 3,
+        ],
+        ask=reset,
+        error=pgallop.ProtocolError,
+        words="in a transaction again",
     ),
     Probe(
         name="a failed transaction that was not asked for",

@@ -1,0 +1,152 @@
+"""A long line to the server: what drivers are asked to do over it, and the round trips they take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import pytest
+from proxy import DelayProxy
+
+import pgallop
+from pgallop.cli.server import EmbeddedServer
+
+DELAY = 0.005  # seconds, each way
+
+# What both drivers are asked to do, on a connection of theirs.
+Act = Callable[[Any], Awaitable[object]]
+
+REFUSALS = (pgallop.PostgresError, asyncpg.PostgresError)
+
+
+class Line:
+    """A long line to the server, and what goes over it."""
+
+    def __init__(self, proxy: DelayProxy) -> None:
+        self._proxy = proxy
+        self._address = {
+            "host": proxy.host,
+            "port": proxy.port,
+            "user": "postgres",
+            "database": "postgres",
+        }
+
+    @asynccontextmanager
+    async def pgallop(self, **options: Any) -> AsyncIterator[pgallop.Connection]:
+        async with pgallop.connect(**self._address, ssl="disable", **options) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def asyncpg(self, **options: Any) -> AsyncIterator[Any]:
+        conn = await asyncpg.connect(**self._address, ssl=False, **options)
+        try:
+            yield conn
+        finally:
+            await conn.close()
+
+    async def trips(self, *calls: Awaitable[object]) -> int:
+        """The round trips until all of the calls are answered, which were made at once."""
+        start, before = time.perf_counter(), self._proxy.round_trips
+        await asyncio.gather(*calls)
+        trips = self._proxy.round_trips - before
+        # Not fewer than the time tells: what is on the way cannot be hurried.
+        assert time.perf_counter() - start >= 0.9 * trips * 2 * DELAY
+        return trips
+
+
+@asynccontextmanager
+async def line_to(server: EmbeddedServer) -> AsyncIterator[Line]:
+    async with DelayProxy(server.host, server.port, delay=DELAY) as proxy:
+        yield Line(proxy)
+
+
+def call(query: str, *args: object) -> Act:
+    return lambda conn: conn.fetchval(query, *args)
+
+
+def script(text: str) -> Act:
+    return lambda conn: conn.execute(text)
+
+
+def at_once(*acts: Act) -> Act:
+    async def act(conn: Any) -> None:
+        await asyncio.gather(*[act(conn) for act in acts])
+
+    return act
+
+
+def transaction(*acts: Act) -> Act:
+    async def act(conn: Any) -> None:
+        async with conn.transaction():
+            for each in acts:
+                await each(conn)
+
+    return act
+
+
+def pipeline(*acts: Callable[[pgallop.Pipeline], object]) -> Act:
+    async def act(conn: Any) -> None:
+        async with conn.pipeline() as pipeline:
+            for each in acts:
+                each(pipeline)
+
+    return act
+
+
+def prepare(query: str) -> Act:
+    return lambda conn: conn.prepare(query)
+
+
+def prepared(query: str, *args: object) -> Act:
+    """Prepare a statement and run it twice."""
+
+    async def act(conn: Any) -> None:
+        statement = await conn.prepare(query)
+        assert await statement.fetchval(*args) == await statement.fetchval(*args)
+
+    return act
+
+
+def refused(query: str, *args: object) -> Act:
+    async def act(conn: Any) -> None:
+        with pytest.raises(REFUSALS):
+            await conn.fetchval(query, *args)
+
+    return act
+
+
+def wrong(query: str, *args: object) -> Act:
+    async def act(conn: Any) -> None:
+        with pytest.raises((pgallop.DataError, asyncpg.DataError)):
+            await conn.fetchval(query, *args)
+
+    return act
+
+
+@dataclass(frozen=True)
+class Path:
+    """A way to run something, with the round trips that it takes.
+
+    Args:
+        act: what is counted.
+        promised: the round trips.
+        asyncpg: those of asyncpg; None if it cannot do that.
+        before: what was done before, on the same connection.
+        elsewhere: SQL that another session runs then.
+        unnamed: the round trips with `statement_mode="unnamed"`, if they are others.
+        options: of the connection.
+    """
+
+    what: str
+    act: Act
+    promised: int
+    asyncpg: int | None
+    before: tuple[Act, ...] = ()
+    elsewhere: str = ""
+    unnamed: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
