@@ -5,9 +5,16 @@ that is read as text has come in binary, or the other way. It has run, and must 
 the server is asked for the other form of the values: a `SELECT $1` each, all in one trip.
 """
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pgallop.errors import DataError, PostgresError
+from pgallop.errors import (
+    DataError,
+    InFailedSQLTransactionError,
+    PostgresConnectionError,
+    PostgresError,
+    QueryCanceledError,
+)
 from pgallop.rows.record import Record
 from pgallop.session.convert import Convert
 from pgallop.session.execute import Execute, Unreadable
@@ -15,8 +22,11 @@ from pgallop.session.execute import Execute, Unreadable
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
 
-# So many values at a time.
+# So many values are converted in one trip, and so many rows are looked at in one turn of the loop.
 CHUNK = 1000
+
+# Errors that say nothing of the values.
+TELLING_NOTHING = (InFailedSQLTransactionError, PostgresConnectionError, QueryCanceledError)
 
 
 async def readable(
@@ -28,23 +38,36 @@ async def readable(
 ) -> tuple[list[Record], bytes]:
     """The rows and the command tag of `request`, with all values as their codecs read them."""
     decoder = unreadable.decoder
-    rows = [list(row) for row in request.all_rows()]
-    for i in unreadable.columns:
-        codec = dispatch.registry.get(decoder.codecs[i].oid)
-        values = list({row[i]: None for row in rows if row[i] is not None})
-        known: dict[bytes, Any] = {}
-        for start in range(0, len(values), CHUNK):
-            chunk = values[start : start + CHUNK]
-            convert = Convert(dispatch.new_future(), chunk, codec.oid, decoder.codecs[i].format)
+    rows = request.all_rows()
+    # By column, the values as they came and as they are.
+    values: dict[int, dict[bytes, Any]] = {i: {} for i in unreadable.columns}
+    for start in range(0, len(rows), CHUNK):
+        for row in rows[start : start + CHUNK]:
+            for i, known in values.items():
+                if row[i] is not None:
+                    known[row[i]] = None
+        await asyncio.sleep(0)
+    for i, known in values.items():
+        codec, format = dispatch.registry.get(decoder.codecs[i].oid), decoder.codecs[i].format
+        wanted = list(known)
+        for start in range(0, len(wanted), CHUNK):
+            chunk = wanted[start : start + CHUNK]
+            convert = Convert(dispatch.new_future(), chunk, codec.oid, format)
             try:
                 converted = await dispatch.answered(convert, deadline, timeout)
                 known.update(zip(chunk, map(codec.loads, converted), strict=True))
+            except TELLING_NOTHING:
+                raise
             except (PostgresError, ValueError) as error:
                 raise DataError(
                     f"column {decoder.shape.names[i]!r} ({codec.name}) cannot be read: {error}",
                     hint="the statement has run; cast the column to text in it",
                 ) from error
-        for row in rows:
-            if row[i] is not None:
-                row[i] = known[row[i]]
-    return [Record(decoder.shape, tuple(row)) for row in rows], request.command
+    for start in range(0, len(rows), CHUNK):
+        for k in range(start, min(start + CHUNK, len(rows))):
+            fields = list(rows[k])
+            for i, known in values.items():
+                fields[i] = None if fields[i] is None else known[fields[i]]
+            rows[k] = Record(decoder.shape, tuple(fields))
+        await asyncio.sleep(0)
+    return rows, request.command

@@ -166,6 +166,8 @@ class Dispatch:
         self.submit(request)
         if statement.prepare is not None:
             preparing.ride(statement)
+        if statement.once:
+            self.statements.forget(statement)
         return request
 
     async def run(
@@ -247,7 +249,8 @@ class Dispatch:
             return None
         if isinstance(error, Unreadable):
             return await converting.readable(self, request, error, request.deadline, timeout)
-        if not tries or not await repetition.may_repeat(self, request, error, timeout):
+        may_repeat = await repetition.may_repeat(self, request, error, timeout, asks=tries > 0)
+        if not may_repeat or not tries:
             return None
         key, args, limited = request.statement.key, request.arguments, request.limited
         return await self.attempt(key, args, limited, timeout, request.deadline, tries - 1)

@@ -131,9 +131,7 @@ class Scope:
         """See what a notable statement has changed; `in_transaction`: it is not over."""
         if any(changes.changes_resolution(tag, query) for tag in tags):
             self.leave()
-        # What only this session sees nobody else has to hear of.
-        if self._own is None or not all(changes.changes_resolution(tag, query) for tag in tags):
-            self.unsettled |= any(map(changes.changes_schema, tags))
+        self.unsettled |= any(changes.changes_schema(tag, query) for tag in tags)
         if self.unsettled and not in_transaction:
             self.unsettled = False
             self.knowledge.forget_all()

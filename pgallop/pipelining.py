@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pgallop import converting, preparing
+from pgallop import converting, preparing, repetition
 from pgallop.dispatch import Dispatch
 from pgallop.errors import DataError, UnsupportedClientFeatureError
 from pgallop.session.execute import Execute, Unreadable
@@ -61,7 +61,7 @@ async def _was_stale(
             raise
         # Refused in Bind nothing of it has run; in a transaction that is over now all the same.
         if not again or request.answered or request.status != IDLE:
-            preparing.explain_stale(error)
+            repetition.explain_stale(error)
             raise
         on_submit(None)
         return True
@@ -104,6 +104,9 @@ async def _submit(
         request = Pipeline(dispatch.new_future(), executes)
         on_submit(request)
         dispatch.submit(request)
+        for statement in statements.values():
+            if statement.once:
+                dispatch.statements.forget(statement)
         return request
     finally:
         for query in queries:

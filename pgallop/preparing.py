@@ -103,7 +103,8 @@ def current(dispatch: "Dispatch", key: Hashable) -> Statement | None:
 def is_current(dispatch: "Dispatch", statement: Statement) -> bool:
     """Whether nothing was heard against what the statement was made from."""
     return not statement.parse or (
-        statement.described is None and statement.generation == dispatch.scope.knowledge.generation
+        (statement.described is None or statement.varies)
+        and statement.generation == dispatch.scope.knowledge.generation
     )
 
 
@@ -224,7 +225,7 @@ def on_prepared(dispatch: "Dispatch", request: Request) -> None:
             presumed.prepare = None
             dispatch.statements.drop(presumed)
         return
-    if isinstance(key, str) and request.description is not None:
+    if isinstance(key, str) and request.description is not None and not statement.varies:
         dispatch.scope.put(key, request.description, request.generation, dispatch.now())
     if presumed is None or presumed.described is not None:
         statement.generation = request.generation
@@ -312,20 +313,6 @@ def is_stale(error: BaseException, statement: Statement) -> bool:
     # what the role may not do, no description changes.
     is_class_42 = error.sqlstate.startswith("42") and error.sqlstate != PRIVILEGE_CODE
     return is_class_42 and bool(statement.parameter_oids)
-
-
-def explain_stale(error: BaseException) -> None:
-    """Tell that what the transaction has failed by will not happen again.
-
-    If it does, the statement was described anew, and the server's error is the truth.
-    """
-    assert isinstance(error, PostgresError)
-    vars(error)["safe_to_retry"] = True
-    if error.hint is None:
-        vars(error)["hint"] = (
-            "its tables or types have changed since it was prepared, or the server has "
-            "forgotten it: run the transaction again"
-        )
 
 
 def first_failure(answers: "list[asyncio.Future[Statement]]") -> BaseException | None:

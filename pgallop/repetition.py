@@ -31,9 +31,16 @@ NO_BINARY_FORM = (
 
 
 async def may_repeat(
-    dispatch: "Dispatch", request: Execute, error: BaseException, timeout: float | None
+    dispatch: "Dispatch",
+    request: Execute,
+    error: BaseException,
+    timeout: float | None,
+    asks: bool,
 ) -> bool:
-    """Whether `request`, which has failed by `error`, may be run again and has a reason to."""
+    """Whether `request`, which has failed by `error`, may be run again and has a reason to.
+
+    `asks`: whether the catalogue may be asked. What has proved out of date is forgotten.
+    """
     statement = request.statement
     # Refused in Parse or Bind nothing of it has run.
     is_untouched = not request.bound and request.status == IDLE
@@ -47,9 +54,11 @@ async def may_repeat(
         preparing.forget(dispatch, statement)
         return True
     if isinstance(error, CollateralCancelError):
-        return is_untouched or await is_harmless(dispatch, request, timeout)
+        return is_untouched or (asks and await is_harmless(dispatch, request, timeout))
     # Not by its own fault: its result was asked for in binary.
-    return has_no_binary_form(error, request) and await is_harmless(dispatch, request, timeout)
+    if not asks or not has_no_binary_form(error, request):
+        return False
+    return await is_harmless(dispatch, request, timeout)
 
 
 def has_no_binary_form(error: BaseException, request: Execute) -> bool:
@@ -62,8 +71,11 @@ def has_no_binary_form(error: BaseException, request: Execute) -> bool:
 
 
 def explain_stale(error: BaseException) -> None:
-    """Tell that what the transaction has failed by will not happen again."""
-    if isinstance(error, PostgresError) and error.sqlstate in ("0A000", "26000"):
+    """Tell that what the transaction has failed by will not happen again.
+
+    If it does, the statement was described anew, and what the server says is the truth.
+    """
+    if isinstance(error, PostgresError):
         vars(error)["safe_to_retry"] = True
         if error.hint is None:
             vars(error)["hint"] = (

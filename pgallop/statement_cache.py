@@ -1,7 +1,7 @@
 """The statements of one connection, by key, the least recently used leaving first."""
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Hashable
 
 from pgallop.session.statement import Statement
@@ -22,7 +22,9 @@ class StatementCache:
         self.max_text = max_text
         self.lifetime = lifetime
         self._statements: OrderedDict[Hashable, Statement] = OrderedDict()
-        self._ends: deque[tuple[float, Hashable, bytes]] = deque()
+        # When each one's lifetime is over, the earliest first; of none that has left: its text may
+        # be long, and there may be many.
+        self._ends: OrderedDict[Hashable, float] = OrderedDict()
         self._pins: dict[Hashable, int] = {}
         self.evicted: list[bytes] = []
         self.timer: asyncio.TimerHandle | None = None
@@ -40,7 +42,7 @@ class StatementCache:
             self.remove(statement.key)
         self._statements[statement.key] = statement
         if self.lifetime:
-            self._ends.append((now + self.lifetime, statement.key, statement.name))
+            self._live_from(statement.key, now)
         self._shrink(statement.key)
 
     def pin(self, key: Hashable) -> None:
@@ -79,20 +81,27 @@ class StatementCache:
 
     def expire(self, now: float) -> float | None:
         """Forget what has been kept for its lifetime; when to come again, None if for nothing."""
-        while self._ends and self._ends[0][0] <= now:
-            _, key, name = self._ends.popleft()
-            current = self._statements.get(key)
-            if current is None or current.name != name:
-                continue
+        while self._ends:
+            key, end = next(iter(self._ends.items()))
+            if end > now:
+                return end
             if key in self._pins:
-                self._ends.append((now + self.lifetime, key, name))
+                self._live_from(key, now)
             else:
                 self.remove(key)
-        return self._ends[0][0] if self._ends else None
+        return None
+
+    def _live_from(self, key: Hashable, now: float) -> None:
+        self._ends[key] = now + self.lifetime
+        self._ends.move_to_end(key)
+
+    def _take_out(self, key: Hashable) -> Statement | None:
+        self._ends.pop(key, None)
+        return self._statements.pop(key, None)
 
     def remove(self, key: Hashable) -> None:
         """Forget a statement, and let the server do so."""
-        statement = self._statements.pop(key, None)
+        statement = self._take_out(key)
         if statement is not None and statement.name:
             self.evicted.append(statement.name)
 
@@ -104,7 +113,7 @@ class StatementCache:
     def drop(self, statement: Statement) -> None:
         """`statement` was never made: the server has nothing to forget."""
         if self._statements.get(statement.key) is statement:
-            del self._statements[statement.key]
+            self._take_out(statement.key)
 
     def clear(self, forgotten: bool) -> None:
         """Forget all that are prepared by now; `forgotten`: the server has done so already."""
@@ -112,7 +121,7 @@ class StatementCache:
             if statement.prepare is not None:
                 continue
             if forgotten:
-                del self._statements[key]
+                self._take_out(key)
             else:
                 self.remove(key)
 

@@ -11,6 +11,7 @@ from pgallop.wire.writer cimport Writer
 
 cdef bytes TABLE
 cdef bytes PARSE_TABLE
+cdef bytes DESCRIBE_TABLE
 
 
 cdef class Execute(Request):

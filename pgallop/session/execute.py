@@ -9,6 +9,8 @@ A statement without a name is parsed each time, and its result described:
 Writes:  Parse  Bind  Describe  Execute  Sync
 Reads:   ParseComplete  BindComplete  (RowDescription | NoData)  and all as above
 
+FETCH and EXECUTE have a name, but their result is described all the same (`Statement.varies`).
+
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
 """
 
@@ -23,13 +25,20 @@ from pgallop.rows.record import Record
 from pgallop.session import copy_refusal
 from pgallop.session.request import Request, Waiter
 from pgallop.session.statement import Statement
-from pgallop.session.transitions import DONE, EXECUTE, PARSE_EXECUTE, compile_table
+from pgallop.session.transitions import (
+    DESCRIBE_EXECUTE,
+    DONE,
+    EXECUTE,
+    PARSE_EXECUTE,
+    compile_table,
+)
 from pgallop.wire import backend
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import TooLong, Writer
 
 TABLE = compile_table(EXECUTE)
 PARSE_TABLE = compile_table(PARSE_EXECUTE)
+DESCRIBE_TABLE = compile_table(DESCRIBE_EXECUTE)
 
 # The state in which rows come; the states before it are those of Parse.
 ROWS = 1
@@ -71,7 +80,8 @@ class Execute(Request):
         arguments: tuple[Any, ...],
         limited: bool = False,
     ) -> None:
-        super().__init__(PARSE_TABLE if statement.parse else TABLE, waiter)
+        table = DESCRIBE_TABLE if statement.varies else TABLE
+        super().__init__(PARSE_TABLE if statement.parse else table, waiter)
         self.statement = statement
         self.arguments = arguments
         self.limited = limited
@@ -175,8 +185,10 @@ class Execute(Request):
 
     def unreadable(self) -> Unreadable | None:
         """What is to be converted in the rows, which have just come to their end."""
-        columns = self.statement.unreadable
-        return Unreadable(self.statement.decoder, columns) if self.rows and columns else None
+        decoder, columns = self.statement.decoder, self.statement.unreadable
+        if decoder is None or not columns or not self.rows:
+            return None
+        return Unreadable(decoder, columns)
 
     def all_rows(self) -> list[Record]:
         """The rows, for the caller to do with as he likes."""

@@ -29,6 +29,10 @@ ROWS = 1
 LAST_ROWS = 3
 LAST_BIND = 2
 
+# The states of a named statement whose result is described.
+DESCRIBE = 6
+LAST_DESCRIBE = 7
+
 SYNC_SIZE = 5
 
 
@@ -99,6 +103,9 @@ class Pipeline(Request):
         elif tag == 49 or tag == 50:  # ParseComplete, BindComplete
             reader.expect_end()
             self.bound = tag == 50
+            statement = self.executes[self.answered].statement
+            if tag == 50 and statement.varies and not statement.parse:
+                self.state = DESCRIBE if self.state == ROWS else LAST_DESCRIBE
         else:  # CommandComplete, EmptyQueryResponse, PortalSuspended
             self.on_end_of_statement(tag, reader)
         return False

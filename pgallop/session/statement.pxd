@@ -16,6 +16,8 @@ cdef class Statement:
     cdef readonly RowDecoder decoder
     cdef readonly bint alone
     cdef readonly bint notable
+    cdef readonly bint varies
+    cdef readonly bint once
     cdef readonly bint presumed
     cdef public object generation
     cdef tuple formats

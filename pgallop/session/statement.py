@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pgallop.codecs.codec import BINARY, TEXT, Codec, Verbatim
 from pgallop.codecs.registry import Registry
 from pgallop.rows.decode import RowDecoder
+from pgallop.session.outcomes import words
 from pgallop.sql.changes import is_notable
 from pgallop.wire import backend, frontend
 from pgallop.wire.backend import Field
@@ -52,6 +53,10 @@ class Statement:
     what the server has said instead of what was presumed. `generation`: that of the knowledge it
     was made from.
 
+    `varies`: its columns may be others each time, without an error: the server does not compare
+    what FETCH and EXECUTE return with what it described. `once`: the formats that its columns come
+    in hold for this time only.
+
     While its Parse is on the way that is `prepare`; if it was refused, the error's fields are the
     `refusal` of all that rely on it.
     """
@@ -67,6 +72,7 @@ class Statement:
         "key",
         "name",
         "notable",
+        "once",
         "parameter_oids",
         "parameters",
         "parse",
@@ -80,6 +86,7 @@ class Statement:
         "run_one",
         "tail",
         "unreadable",
+        "varies",
         "whole",
         "whole_limited",
     )
@@ -95,6 +102,8 @@ class Statement:
     decoder: RowDecoder | None
     alone: bool
     notable: bool
+    varies: bool
+    once: bool
     presumed: bool
     generation: int
     formats: tuple[int, ...]
@@ -131,12 +140,15 @@ class Statement:
         self.row_description = None
         self.alone = reads_copy_data(query)
         self.notable = is_notable(query)
+        self.varies = varies(query)
         self.parameter_oids = () if description is None else description.parameters
         self.parameters = tuple([registry.get(oid) for oid in self.parameter_oids])
         self.formats = (BINARY,)
         columns = None if description is None else description.columns
         if description is not None:
             self.formats = tuple([registry.get(column.type_oid).format for column in columns or ()])
+        # One for all holds for any number of columns.
+        self.once = self.varies and len(set(self.formats)) > 1
         self.read_as(columns, self.formats)
         self.make_messages()
 
@@ -194,6 +206,7 @@ class Statement:
             writer = Writer()
             frontend.parse(writer, b"", self.query, self.parameter_oids)
             self.parse = writer.take()
+        if not self.name or self.varies:
             self.run_all = ALL_ROWS_DESCRIBED
             self.run_one = FIRST_ROW_DESCRIBED
         # Without arguments all of it is constant.
@@ -206,6 +219,15 @@ class Statement:
             whole = writer.take()
             self.whole = whole + self.run_all
             self.whole_limited = whole + self.run_one
+
+
+def varies(query: str) -> bool:
+    """Whether the server may return other columns than it has described, and raise no error.
+
+    What it plans it also plans anew and compares; FETCH returns what the cursor has that bears this
+    name now, EXECUTE what the statement has (`PlanCacheComputeResultDesc` in plancache.c).
+    """
+    return any(word.lower() in ("fetch", "execute") for word in words(query, 1))
 
 
 def format_of(i: int, formats: tuple[int, ...]) -> int:

@@ -54,7 +54,15 @@ PARSE_EXECUTE = {
     "describe": {"T": "rows", "n": "rows", "E": "failed"},
 }
 
+# A statement whose columns may be others each time: its result is described. "rows" as above.
+DESCRIBE_EXECUTE = {
+    "bind": {"2": "describe", "E": "failed"},
+    **{name: EXECUTE[name] for name in ("rows", "copy in", "copy out", "sync", "failed")},
+    "describe": {"T": "rows", "n": "rows", "E": "failed"},
+}
+
 # Execute several times under one Sync. COPY is refused before it is sent, so that none may begin.
+# "describe" is for statements as above: where it is due, `Pipeline` goes there.
 PIPELINE = {
     "bind": {"2": "rows", "E": "failed"},
     "rows": {"D": "rows", "C": "bind", "I": "bind", "s": "bind", "E": "failed"},
@@ -62,6 +70,8 @@ PIPELINE = {
     "last rows": {"D": "last rows", "C": "sync", "I": "sync", "s": "sync", "E": "failed"},
     "sync": {"Z": "done", "E": "failed"},
     "failed": {"Z": "done", "E": "failed"},
+    "describe": {"T": "rows", "n": "rows", "E": "failed"},
+    "last describe": {"T": "last rows", "n": "last rows", "E": "failed"},
 }
 
 # The same with unnamed statements, each parsed and described.

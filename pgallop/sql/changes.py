@@ -20,6 +20,7 @@ _RESOLUTION = re.compile(
     r"\b(?:search_path|role|authorization|schema|set_config|temp|temporary|pg_temp\w*|all)\b",
     re.IGNORECASE,
 )
+_TEMPORARY = re.compile(r"\b(?:temp|temporary|pg_temp\w*)\b", re.IGNORECASE)
 _HIDDEN = re.compile(r"\b(?:search_path|set_config|temp|temporary|pg_temp\w*)\b", re.IGNORECASE)
 
 _SCHEMA_TAGS = ("CREATE", "ALTER", "DROP", "IMPORT")
@@ -49,9 +50,11 @@ def is_notable(query: str) -> bool:
     return _HIDDEN.search(query) is not None
 
 
-def changes_schema(tag: str) -> bool:
+def changes_schema(tag: str, query: str) -> bool:
     """Whether what was described before may have another type now, for all sessions."""
-    return tag.startswith(_SCHEMA_TAGS)
+    # Temporary tables are nobody else's, and are made all the time.
+    is_private = tag.startswith("CREATE TABLE") and _TEMPORARY.search(query) is not None
+    return tag.startswith(_SCHEMA_TAGS) and not is_private
 
 
 def changes_what_exists(tag: str) -> bool:

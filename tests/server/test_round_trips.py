@@ -14,7 +14,6 @@ import pytest
 from live import Monitor
 from long_line import (
     DELAY,
-    Act,
     Line,
     Path,
     at_once,
@@ -241,7 +240,6 @@ PREPARED = [
     Path("prepared and run twice, with an argument", prepared(WITH_ARGUMENT, 1), 3, 3),
     # It was described when it was prepared: nothing is converted.
     Path("prepared, a type that is text", prepared("SELECT 'pg_class'::regclass"), 3, 3),
-    # Parse is not in the trip of BEGIN: behind one that fails it would be refused.
     Path("prepared in a transaction", transaction(prepared(WITH_ARGUMENT, 1)), 4, 5),
 ]
 
