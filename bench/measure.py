@@ -2,16 +2,17 @@
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Self
 
 from bench.drivers import load
+from bench.line import Line, LineError
 from bench.results import Results, Sample, Series
 from bench.targets import SUBJECT
-from bench.worker import Check, Description, Failure, Measure, serve
-from bench.works import Work
+from bench.worker import Check, Description, Failure, Measure, RoundTrips, serve
+from bench.works import DELAY, Work
 
 # Far longer than any run takes: who is not back by then hangs.
 _PATIENCE = 60.0
@@ -44,15 +45,20 @@ class Plan:
 class Client:
     """A client process, seen from here."""
 
-    def __init__(self, driver: str, loop: str, dsn: str) -> None:
+    def __init__(self, driver: str, loop: str, dsn: str, line: Line | None) -> None:
         self.driver = driver
         self.loop = loop
+        self._line = line
         # A fresh interpreter, not a fork: nothing of this process weighs on it.
         context = multiprocessing.get_context("spawn")
         self._pipe: Connection
         self._pipe, theirs = context.Pipe()
+        far_dsn = "" if line is None else line.dsn
         self._process = context.Process(
-            target=serve, args=(theirs, driver, loop, dsn), name=f"{driver} on {loop}", daemon=True
+            target=serve,
+            args=(theirs, driver, loop, dsn, far_dsn),
+            name=f"{driver} on {loop}",
+            daemon=True,
         )
         self._process.start()
         theirs.close()
@@ -89,7 +95,12 @@ class Client:
         if not self._pipe.poll(patience):
             raise BenchError(f"{self._process.name} gave no answer within {patience:g} s")
         try:
-            return self._pipe.recv()
+            answer = self._pipe.recv()
+            if not isinstance(answer, RoundTrips):
+                return answer
+            assert self._line is not None
+            self._pipe.send(self._line.round_trips)
+            return self._answer(patience)
         except EOFError:
             self._process.join()
             code = self._process.exitcode
@@ -102,9 +113,9 @@ def run(plan: Plan, results: Results) -> Iterator[list[Series]]:
     Raises:
         BenchError: drivers disagree about the rows, pgallop fails, or a client process does.
     """
-    with ExitStack() as stack:
+    with _line(plan) as line, ExitStack() as stack:
         clients = [
-            stack.enter_context(Client(driver, loop, plan.dsn))
+            stack.enter_context(Client(driver, loop, plan.dsn, line))
             for loop in plan.loops
             for driver in plan.drivers
         ]
@@ -118,6 +129,16 @@ def run(plan: Plan, results: Results) -> Iterator[list[Series]]:
             measured = [series for _, series in taking_part]
             results.series += measured
             yield measured
+
+
+def _line(plan: Plan) -> AbstractContextManager[Line | None]:
+    """The long line to the server, if any of the works needs it."""
+    if not any(work.is_far for work in plan.works):
+        return nullcontext()
+    try:
+        return Line(plan.dsn, DELAY)
+    except LineError as error:
+        raise BenchError(str(error)) from None
 
 
 def compare(work: Work, clients: Sequence[Client], results: Results) -> list[tuple[Client, Series]]:

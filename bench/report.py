@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.results import CPU, MEMORY, METRICS, RIVAL, THROUGHPUT, Results, Series
+from bench.results import CPU, MEMORY, METRICS, RIVAL, THROUGHPUT, TIME, TRIPS, Results, Series
 from bench.targets import SUBJECT, Verdict
 from bench.works import Work
 
@@ -34,6 +34,8 @@ def work_table(work: Work, series: Iterable[Series], results: Results) -> str:
     ]
     if work.weighs_rows:
         header.append("bytes/row")
+    if work.is_far:
+        header += ["ms/run", "round trips/run"]
     rows = [header]
     for one in series:
         row = [one.loop, one.driver, one.setting]
@@ -41,6 +43,8 @@ def work_table(work: Work, series: Iterable[Series], results: Results) -> str:
         row += [_ratio(results.ratio(one, CPU)), _ratio(results.ratio(one, THROUGHPUT))]
         if work.weighs_rows:
             row.append(_number(one.median(MEMORY)))
+        if work.is_far:
+            row += [_number(one.median(TIME), 1e-3), _number(one.median(TRIPS))]
         rows.append(row)
     return "\n".join([f"{work.name}: {work.title}", *_aligned(rows, left=3)])
 
@@ -105,10 +109,11 @@ def _aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
     ]
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | None, factor: float = 1) -> str:
     """Three digits or more, with a comma for the thousands."""
     if value is None:
         return ""
+    value *= factor
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

@@ -9,11 +9,16 @@ RIVAL = "asyncpg"
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement: how many runs of a query, in how many seconds of clock and CPU."""
+    """One measurement: how many runs of a query, in how many seconds of clock and CPU.
+
+    Args:
+        round_trips: of all runs; counted where the server is far away.
+    """
 
     runs: int
     seconds: float
     cpu_seconds: float
+    round_trips: int | None = None
 
 
 @dataclass
@@ -60,9 +65,12 @@ METRICS: dict[str, Callable[[Series], list[float]]] = {
     "memory per row, bytes": lambda series: (
         [] if series.bytes_per_row is None else [series.bytes_per_row]
     ),
+    "round trips per run": lambda series: [
+        s.round_trips / s.runs for s in series.samples if s.round_trips is not None
+    ],
 }
 
-THROUGHPUT, TIME, CPU, MEMORY = METRICS
+THROUGHPUT, TIME, CPU, MEMORY, TRIPS = METRICS
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.results import CPU, MEMORY, RIVAL, THROUGHPUT, TIME, Results
+from bench.results import CPU, MEMORY, RIVAL, THROUGHPUT, TIME, TRIPS, Results
 
 SUBJECT = "pgallop"
 
@@ -67,6 +67,14 @@ TARGETS: Sequence[Target] = (
     *_on_both("wide100k", MEMORY, 1.2),
     *_on_both("connect", TIME, 0.4),
     *_on_both("connect", CPU, 0.4),
+    # asyncpg prepares each of them first, so it goes there and back twice.
+    *_on_both("first_plain", TRIPS, 0.5),
+    *_on_both("first_plain", TIME, 0.6),
+    *_on_both("first_args", TRIPS, 1.0),
+    *_on_both("first_args", TIME, 1.05),
+    # Connecting, the first two statements of each connection in two trips, the others in one.
+    *_on_both("warm_up", TRIPS, 0.6),
+    *_on_both("warm_up", TIME, 0.65),
 )
 
 

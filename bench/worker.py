@@ -22,8 +22,11 @@ from bench.drivers.driver import AnyDriver, Fetch, Rows
 from bench.results import Sample
 from bench.works import WORKS, Work
 
-# What each run takes in turn, from whichever lane it is made.
-Arguments = Iterator[tuple[object, ...]]
+# The query and its arguments of each run in turn, from whichever lane it is made.
+Runs = Iterator[tuple[Any, ...]]
+
+# Tells how many round trips there were by now.
+Count = Callable[[], int]
 
 # How many of a work's arguments are tried when results are compared.
 _COMPARED_RUNS = 10
@@ -71,19 +74,31 @@ class Description:
 
 
 @dataclass(frozen=True)
+class RoundTrips:
+    """The question how many round trips there were by now on the long line. Answered by an int."""
+
+
+@dataclass(frozen=True)
 class Failure:
     """The answer to an order that raised."""
 
     reason: str
 
 
-def serve(orders: Connection, driver_name: str, loop_name: str, dsn: str) -> None:
+def serve(orders: Connection, driver_name: str, loop_name: str, dsn: str, far_dsn: str) -> None:
     """Obey orders until the other end of the pipe is closed.
 
     Args:
         driver_name: one of `bench.drivers.DRIVERS`.
         loop_name: one of `LOOPS`.
+        far_dsn: leads to the same server through the long line.
     """
+
+    def count() -> int:
+        orders.send(RoundTrips())
+        answer: int = orders.recv()
+        return answer
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     driver = load(driver_name)
     orders.send(driver.version())
@@ -94,12 +109,13 @@ def serve(orders: Connection, driver_name: str, loop_name: str, dsn: str) -> Non
             except EOFError:
                 return
             work = WORKS[order.work]
+            place = far_dsn if work.is_far else dsn
             try:
                 answer: object
                 if isinstance(order, Check):
-                    answer = runner.run(_describe(driver, dsn, work, order.weigh))
+                    answer = runner.run(_describe(driver, place, work, order.weigh))
                 else:
-                    answer = runner.run(_measure(driver, dsn, work, order))
+                    answer = runner.run(_measure(driver, place, work, order, count))
             except Exception as error:  # whatever it is, the parent reports it
                 answer = Failure(f"{type(error).__name__}: {error}")
             orders.send(answer)
@@ -118,30 +134,39 @@ def _uvloop_loop() -> Callable[[], asyncio.AbstractEventLoop]:
 LOOPS = {"asyncio": _asyncio_loop, "uvloop": _uvloop_loop}
 
 
-async def _measure(driver: AnyDriver, dsn: str, work: Work, order: Measure) -> Sample:
-    arguments = itertools.cycle(work.arguments)
+def _runs(work: Work) -> Runs:
+    runs = itertools.cycle([(work.query, *args) for args in work.arguments])
+    if not work.is_new:
+        return runs
+    return ((f"{query} -- {number}", *args) for number, (query, *args) in enumerate(runs))
+
+
+async def _measure(driver: AnyDriver, dsn: str, work: Work, order: Measure, count: Count) -> Sample:
+    runs = _runs(work)
     async with driver.lanes(dsn, work) as lanes:
-        await _run(lanes, work.query, arguments, order.warm_up)
+        await _run(lanes, runs, order.warm_up)
         gc.collect()
+        trips = count() if work.is_far else 0
         # User and system time of all threads; os.times() only counts hundredths of a second.
         cpu, start = time.process_time(), time.perf_counter()
-        calls = await _run(lanes, work.query, arguments, order.seconds)
+        calls = await _run(lanes, runs, order.seconds)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
-    return Sample(calls * driver.runs_per_call(work), seconds, cpu_seconds)
+        round_trips = count() - trips if work.is_far else None
+    return Sample(calls * driver.runs_per_call(work), seconds, cpu_seconds, round_trips)
 
 
-async def _run(lanes: Sequence[Fetch], query: str, arguments: Arguments, seconds: float) -> int:
+async def _run(lanes: Sequence[Fetch], runs: Runs, seconds: float) -> int:
     """Call all lanes at the same time, each again and again; how many calls it were."""
     end = time.perf_counter() + seconds
-    calls = await asyncio.gather(*(_run_lane(fetch, query, arguments, end) for fetch in lanes))
+    calls = await asyncio.gather(*(_run_lane(fetch, runs, end) for fetch in lanes))
     return sum(calls)
 
 
-async def _run_lane(fetch: Fetch, query: str, arguments: Arguments, end: float) -> int:
+async def _run_lane(fetch: Fetch, runs: Runs, end: float) -> int:
     clock = time.perf_counter
     calls = 0
     while True:
-        await fetch(query, *next(arguments))
+        await fetch(*next(runs))
         calls += 1
         if clock() >= end:
             return calls

@@ -1,7 +1,8 @@
 """The works: what every driver does, over how many connections, from how many tasks at once.
 
 `pg_type`, `series1000`, `bytea100k`, `arrays` and `select1` are those of MagicStack's pgbench, with
-ten connections as there; the others are ours.
+ten connections as there; the others are ours. The last ones are what a statement takes that is run
+for the first time, far away from the server, where it is the round trips that count.
 """
 
 import random
@@ -9,6 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SCHEMA = "pgallop_bench"
+
+# Seconds that each direction of a long line takes.
+DELAY = 0.005
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,10 @@ class Work:
         connections: how many connections.
         tasks: how many tasks ask at the same time, spread evenly over the connections.
         reconnects: each run connects, asks once and closes.
+        is_new: each run has a text that was never seen before.
+        warms_up: each run opens all connections, which then run so many statements each, at the
+            same time and all of them the same statements, and closes them.
+        is_far: the server is at the end of a long line, and round trips are counted.
         weighs_rows: also measure the memory that the rows take.
         setup: statements that make its table.
     """
@@ -34,8 +42,15 @@ class Work:
     connections: int = 10
     tasks: int = 10
     reconnects: bool = False
+    is_new: bool = False
+    warms_up: int = 0
+    is_far: bool = False
     weighs_rows: bool = False
     setup: tuple[str, ...] = ()
+
+    def texts(self, count: int) -> list[str]:
+        """Return so many texts that do the same and are not the same."""
+        return [f"{self.query} -- {number}" for number in range(count)]
 
     @property
     def shares_connections(self) -> bool:
@@ -61,6 +76,8 @@ _MAKE_ACCOUNTS = (
         ON CONFLICT DO NOTHING""",
     f"ANALYZE {SCHEMA}.accounts",
 )
+
+_FAR = f"{1000 * DELAY:g} ms each way"
 
 _WORKS = (
     Work("select1", "SELECT 1+1 on 10 connections", "SELECT 1+1"),
@@ -142,6 +159,36 @@ _WORKS = (
         connections=1,
         tasks=1,
         reconnects=True,
+    ),
+    Work(
+        "first_plain",
+        f"a new statement without arguments each time, {_FAR}",
+        "SELECT 1+1",
+        connections=1,
+        tasks=1,
+        is_new=True,
+        is_far=True,
+    ),
+    Work(
+        "first_args",
+        f"a new statement with an argument each time, {_FAR}",
+        _BY_KEY,
+        _KEYS,
+        connections=1,
+        tasks=1,
+        is_new=True,
+        is_far=True,
+        setup=_MAKE_ACCOUNTS,
+    ),
+    Work(
+        "warm_up",
+        f"10 connections from opening to closing, 20 statements with an argument each, {_FAR}",
+        _BY_KEY,
+        ((1,),),
+        tasks=1,
+        warms_up=20,
+        is_far=True,
+        setup=_MAKE_ACCOUNTS,
     ),
 )
 

@@ -68,8 +68,8 @@ def connect(
         max_cached_statement_lifetime: seconds that one is kept, 0 for no limit.
         max_cacheable_statement_size: characters of the longest text that is kept, 0 for no limit.
         statement_mode: "named" (the default): statements are prepared once, under a name.
-            "unnamed": they are parsed each time, still in one round trip, for poolers that give
-            each transaction another server (PgBouncer in transaction mode). "simple": as text, for
+            "unnamed": they are parsed each time, still in one round trip but one at a time, for
+            poolers that give each transaction another server (PgBouncer). "simple": as text, for
             servers without the extended protocol; no arguments, no pipelines.
         describe_first: ask for the types of a statement that this connection has not run yet, at
             the price of a round trip, instead of relying on what is known of its text.

@@ -7,13 +7,14 @@ together and are answered in order.
 import asyncio
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from pgallop.capabilities import Capabilities, capabilities
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.config.options import ConnectOptions
+from pgallop.cursor import CursorFactory
 from pgallop.deadlines import checked_seconds
 from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError, PostgresMessage
@@ -21,6 +22,7 @@ from pgallop.inbox import Inbox
 from pgallop.knowledge import Knowledge, Scope
 from pgallop.listen import Channels
 from pgallop.listeners import LogListeners, TerminationListeners, weakly
+from pgallop.many import run_many
 from pgallop.pipeline import Pipeline
 from pgallop.resetting import Resetting
 from pgallop.rows.record import Record
@@ -218,6 +220,77 @@ class Connection:
         Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
         """
         return await prepare(self, self._dispatch, query, name, timeout)
+
+    async def executemany(
+        self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
+    ) -> None:
+        """Run a statement once for each row of arguments: all of it or nothing.
+
+        The rows travel together, under one Sync. They are read as the network takes them, so that
+        any number of them needs little memory. When one of them cannot be encoded, the iterable
+        raises or the caller is cancelled, nothing is stored; if some of them were sent by then, the
+        transaction around it has failed.
+
+        Args:
+            command: one statement, with `$1`, `$2`, ... where the arguments go.
+            args: a tuple or list of arguments for each execution; without any nothing is sent.
+            timeout: seconds for all of it, until TimeoutError is raised.
+
+        Raises:
+            PostgresError: the server refused; a note in its traceback tells which arguments.
+            DataError: an argument does not fit its type; the message begins with `args[17]: `.
+            InterfaceError: wrong number of arguments, or the connection is closed or belongs to
+                another loop.
+            UnsupportedClientFeatureError: a COPY from or to the client, or the connection has
+                `statement_mode="simple"`.
+
+        Example:
+            >>> await conn.executemany("INSERT INTO users VALUES ($1, $2)", [(1, "Ada"), (2, "Bo")])
+
+        Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Pipelining".
+        """
+        await run_many(self._dispatch, command, args, timeout, keeps=False)
+
+    async def fetchmany(
+        self, query: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
+    ) -> list[Record]:
+        """Run a query once for each row of arguments; the rows of all of them, in one list.
+
+        All else as for `executemany`.
+
+        Example:
+            >>> await conn.fetchmany("SELECT $1::int4 * 10 AS n", [(1,), (2,)])
+            [<Record n=10>, <Record n=20>]
+        """
+        return await run_many(self._dispatch, query, args, timeout, keeps=True)
+
+    def cursor(
+        self, query: str, *args: Any, prefetch: int | None = None, timeout: float | None = None
+    ) -> CursorFactory:
+        """The rows of a query, a number at a time: for `async for`, or for `await`.
+
+        Only inside of a transaction, which ends the cursor. `async for` fetches `prefetch` rows at
+        a time, the first time one more; `await` gives a `Cursor`, to fetch as many as you like.
+
+        Args:
+            prefetch: how many rows are fetched at a time, 50 by default; for `async for` only.
+            timeout: seconds for each time that rows are fetched.
+
+        Raises, when rows are fetched:
+            NoActiveSQLTransactionError: there is no transaction, or it has ended.
+            PostgresError, DataError, InterfaceError: as for `fetch`.
+
+        Example:
+            >>> async with conn.transaction():
+            ...     async for row in conn.cursor("SELECT generate_series(1, 3) AS n"):
+            ...         print(row)
+            <Record n=1>
+            <Record n=2>
+            <Record n=3>
+
+        Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
+        """
+        return CursorFactory(self, self._dispatch, query, args, prefetch, timeout)
 
     def transaction(
         self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pgallop.errors import (
     DataError,
     InFailedSQLTransactionError,
+    InterfaceError,
     PostgresConnectionError,
     PostgresError,
     QueryCanceledError,
@@ -54,7 +55,7 @@ async def readable(
             chunk = wanted[start : start + CHUNK]
             convert = Convert(dispatch.new_future(), chunk, codec.oid, format)
             try:
-                converted = await dispatch.answered(convert, deadline, timeout)
+                converted = await turned(dispatch, convert, deadline, timeout)
                 known.update(zip(chunk, map(codec.loads, converted), strict=True))
             except TELLING_NOTHING:
                 raise
@@ -71,3 +72,17 @@ async def readable(
             rows[k] = Record(decoder.shape, tuple(fields))
         await asyncio.sleep(0)
     return rows, request.command
+
+
+async def turned(
+    dispatch: "Dispatch", convert: Convert, deadline: float | None, timeout: float | None
+) -> list[bytes]:
+    """What the server makes of the values, asked in no other task's transaction."""
+    try:
+        await dispatch.ownership.my_turn(dispatch.ownership.mine(), deadline, timeout)
+        return await dispatch.answered(convert, deadline, timeout)  # type: ignore[no-any-return]
+    except (PostgresError, InterfaceError) as error:
+        # Nothing of this was sent, perhaps, but the statement that it is about has run.
+        vars(error)["safe_to_retry"] = False
+        vars(error)["hint"] = "the statement has run; only its result could not be read"
+        raise

@@ -105,6 +105,9 @@ class Dispatch:
         self.scope = scope
         self.simple = options.statement_mode == "simple"
         self.unnamed = options.statement_mode == "unnamed"
+        # PgBouncer 1.18 takes a session away at ReadyForQuery, though a part of the next statement
+        # has gone there: the rest went to another one, and ran what somebody else had parsed.
+        self._session.serial = self.unnamed
         self.describe_first = options.describe_first
         # Without names the server keeps none: there is nothing to save by keeping none here.
         least = 0 if options.statement_mode == "named" else STATEMENT_CACHE_SIZE
@@ -249,8 +252,7 @@ class Dispatch:
             return None
         if isinstance(error, Unreadable):
             return await converting.readable(self, request, error, request.deadline, timeout)
-        may_repeat = await repetition.may_repeat(self, request, error, timeout, asks=tries > 0)
-        if not may_repeat or not tries:
+        if not await repetition.may_repeat(self, request, error, timeout) or not tries:
             return None
         key, args, limited = request.statement.key, request.arguments, request.limited
         return await self.attempt(key, args, limited, timeout, request.deadline, tries - 1)
@@ -412,6 +414,11 @@ class Dispatch:
         """Have the loop call `callback` in so many seconds."""
         return self._loop.call_later(seconds, callback, *args)
 
+    def new_portal_name(self) -> bytes:
+        """A name that this connection has not used."""
+        self._names += 1
+        return f"pgallop_portal_{self._names}".encode()
+
     def now(self) -> float:
         """The time on the loop's clock, in seconds."""
         return self._loop.time()
@@ -498,6 +505,37 @@ class Dispatch:
             self.ownership.carried(block, request)
         self._stream.submitted()
 
+    def submit_soon(self, request: Request) -> None:
+        """Give what nobody waits for to the session; it travels with what comes next in this tick.
+
+        It does nothing where the connection is closed.
+        """
+        if self._session.broken is None and not self._closing:
+            self._session.submit(request)
+            self._stream.submitted_soon()
+
+    def has_room(self, request: Request) -> bool:
+        """Whether more of an open request may be written now."""
+        return self._session.has_room(request)
+
+    def write_on(self, request: Request, data: bytes) -> None:
+        """Write more of an open request."""
+        self._session.write_on(request, data)
+        self._stream.submitted()
+
+    def break_off(self, request: Request, error: BaseException) -> bool:
+        """End an open request that has failed by `error`; whether the server is to answer it.
+
+        It is not where nothing was sent. Whatever was sent is rolled back.
+        """
+        if request.position < 0 or request.position >= self._session.sent:
+            self.leave(request, error)
+            return False
+        request.fail(error)
+        self._session.break_off(request)
+        self._stream.submitted()
+        return True
+
     def arm(self, request: Request, seconds: float, timeout: float | None) -> None:
         """Let `request` expire in so many seconds, which were its caller's `timeout`."""
         request.deadline = self._loop.time() + seconds
@@ -521,6 +559,8 @@ class Dispatch:
         if request.on_end is None:
             request.on_end = self._on_abandoned
         dropped = self.canceller.abandon(request)
+        if not dropped:
+            self._stream.submitted()  # the end of one that was not written to its end
         if isinstance(request, Execute):
             preparing.get_off(self, request.statement)
         return dropped

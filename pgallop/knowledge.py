@@ -45,6 +45,8 @@ class Knowledge:
         self._descriptions: OrderedDict[Hashable, tuple[Description, float]] = OrderedDict()
         #: How often everything was forgotten: what was asked before that must not be kept.
         self.generation = 0
+        #: The servers on which a statement has failed because its types were not known.
+        self.unguessable: set[Hashable] = set()
 
     def get(self, key: Hashable, now: float) -> Description | None:
         """The description under `key`, if it is not older than `lifetime`."""
@@ -89,7 +91,7 @@ class Scope:
     that: it neither takes nor gives anything then.
     """
 
-    __slots__ = ("_own", "_parameters", "_server", "knowledge", "unsettled")
+    __slots__ = ("_may_return", "_own", "_parameters", "_server", "knowledge", "unsettled")
 
     def __init__(
         self, knowledge: Knowledge, server: Hashable, parameters: Mapping[str, str]
@@ -99,6 +101,7 @@ class Scope:
         self._server = server
         self._parameters = parameters
         self._own: object = None
+        self._may_return = False
 
     def _key(self, query: str) -> Hashable:
         # PostgreSQL reports search_path since version 18.
@@ -119,6 +122,14 @@ class Scope:
         """What was known of `query` has proved wrong."""
         self.knowledge.forget(self._key(query))
 
+    def may_guess(self) -> bool:
+        """Whether a statement of which nothing is known may run with its results in binary."""
+        return self._server not in self.knowledge.unguessable
+
+    def stop_guessing(self) -> None:
+        """The database has types that have no binary form."""
+        self.knowledge.unguessable.add(self._server)
+
     def leave(self) -> None:
         """The session resolves names in its own way from now on, which is not known to others."""
         self._own = object()
@@ -131,6 +142,10 @@ class Scope:
         """See what a notable statement has changed; `in_transaction`: it is not over."""
         if any(changes.changes_resolution(tag, query) for tag in tags):
             self.leave()
+            self._may_return = in_transaction
+        elif self._may_return and (not in_transaction or "ROLLBACK" in tags):
+            self.leave()  # SET LOCAL is over, or SET was undone
+            self._may_return = in_transaction
         self.unsettled |= any(changes.changes_schema(tag, query) for tag in tags)
         if self.unsettled and not in_transaction:
             self.unsettled = False
@@ -145,4 +160,5 @@ def on_tags(scope: Scope, statements: StatementCache, request: Request) -> None:
             statements.clear(forgotten=True)
         elif changes.changes_what_exists(tag):
             statements.clear(forgotten=False)
+    statements.forget_naming(changes.created(request.text()))
     scope.on_answered(request.text(), tags, is_open(request.status))

@@ -99,11 +99,23 @@ async def _submit(
         dispatch.statements.pin(query)
     try:
         block = dispatch.ownership.mine()
-        statements = await preparing.prepared(dispatch, queries, deadline, timeout, block)
-        executes = [Execute(None, statements[query], args, one) for query, args, one in calls]
-        request = Pipeline(dispatch.new_future(), executes)
-        on_submit(request)
-        dispatch.submit(request)
+        known = [query for query in queries if dispatch.statements.get(query) is not None]
+        while True:
+            statements = await preparing.prepared(dispatch, queries, deadline, timeout, block)
+            executes = [Execute(None, statements[query], args, one) for query, args, one in calls]
+            request = Pipeline(dispatch.new_future(), executes)
+            on_submit(request)
+            try:
+                dispatch.submit(request)
+                break
+            except DataError:
+                query = calls[request.culprit][0]
+                if query not in known:
+                    raise
+                # Refused by what was known of the types: what are they now?
+                known.remove(query)
+                preparing.forget(dispatch, statements[query])
+                on_submit(None)
         for statement in statements.values():
             if statement.once:
                 dispatch.statements.forget(statement)
@@ -115,6 +127,8 @@ async def _submit(
 
 def _forget_stale(dispatch: Dispatch, request: Pipeline, error: BaseException) -> bool:
     """Forget a statement that proved stale; whether one has, and was refused by that."""
+    if request.culprit >= 0:  # it had to wait to be written, and the type may be another one by now
+        preparing.forget(dispatch, request.executes[request.culprit].statement)
     if request.refusal is not error or request.answered == len(request.executes) or request.bound:
         return False
     statement = request.executes[request.answered].statement

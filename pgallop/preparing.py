@@ -20,7 +20,7 @@ from pgallop.errors import CollateralCancelError, PostgresError
 from pgallop.ownership import Block
 from pgallop.session.prepare import Prepare
 from pgallop.session.request import Request
-from pgallop.session.statement import Statement
+from pgallop.session.statement import Description, Statement
 from pgallop.sql import changes
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ NAME_CODES = ("26000", "42P05")
 # 42: cached plan must not change result type, invalid binary representation, a wrong number of
 # parameters or columns, a type that is not in the catalogue's caches.
 STALE_CODES = ("0A000", "22P03", "08P01", "XX000")
+
+# "cache lookup failed for function": functions and types are not locked while a statement is parsed
+# that names them, so another session can drop one between two of the server's steps.
+RACE_CODE = "XX000"
 
 # Of class 42, but found in Bind, and each time again.
 PRIVILEGE_CODE = "42501"
@@ -92,8 +96,11 @@ def current(dispatch: "Dispatch", key: Hashable) -> Statement | None:
         return statement
     if statement.described is None:
         return None
+    if statement.parameter_oids:
+        forget(dispatch, statement)  # as in `on_prepared`
+        return None
     # Without a name it is checked each time it is run: take what came out of that.
-    dispatch.scope.put(statement.query, statement.described, statement.generation, dispatch.now())
+    remember(dispatch, statement.query, statement.described, statement.generation)
     renewed = Statement(statement.query, b"", statement.described, dispatch.registry, key, True)
     renewed.generation = dispatch.scope.knowledge.generation
     keep(dispatch, renewed)
@@ -110,7 +117,8 @@ def is_current(dispatch: "Dispatch", statement: Statement) -> bool:
 
 def presume(dispatch: "Dispatch", key: Hashable, has_arguments: bool) -> Statement | None:
     """A statement to be run at once, its Parse on the way; None if it has to be described first."""
-    if not isinstance(key, str) or dispatch.describe_first:
+    # Of two that prepare it the server would keep one that nobody knows.
+    if not isinstance(key, str) or dispatch.describe_first or key in dispatch.preparing:
         return None
     description = dispatch.scope.get(key, dispatch.now())
     if description is None and (has_arguments or not may_guess(dispatch, key)):
@@ -131,7 +139,11 @@ def may_guess(dispatch: "Dispatch", query: str) -> bool:
     in a transaction, which would fail by it, and not what may commit before that.
     """
     return (
-        dispatch.is_idle() and not dispatch.ownership.blocks and changes.is_one_transaction(query)
+        dispatch.scope.may_guess()
+        and dispatch.is_idle()
+        and not dispatch.ownership.blocks
+        and changes.is_one_transaction(query)
+        and not changes.may_return_anyarray(query)
     )
 
 
@@ -146,10 +158,13 @@ async def prepared(
     tries = TRIES
     # One bound for all the waiting for others, however often it is taken up.
     patience, until = dispatch.ownership.patience(timeout, deadline)
+    # What was described just now is run even if the schema has changed meanwhile: where that
+    # happens all the time, it would never be.
+    new: dict[Hashable, Statement] = {}
     while True:
         await dispatch.ownership.my_turn(block, until, patience)
         dispatch.check_unlost()
-        found = [current(dispatch, key) for key in keys]
+        found = [current(dispatch, key) or new.get(key) for key in keys]
         statements = {each.key: each for each in found if each is not None and not each.prepare}
         missing = [key for key in keys if key not in statements]
         if not missing:
@@ -163,10 +178,14 @@ async def prepared(
         except TimeoutError:
             raise timed_out(timeout) from None
         # What failed for another task is tried again here, and so is what a cancellation hit
-        # that was not meant for it: nothing of the statement has run.
+        # that was not meant for it, and what raced: nothing of the statement has run.
         failure = first_failure(own)
+        if failure is None:
+            answers = [answer.result() for answer in own]
+            new.update({answer.key: answer for answer in answers if answer.parse})
         own.clear()
-        if isinstance(failure, CollateralCancelError) and tries and not dispatch.in_transaction():
+        may_repeat = isinstance(failure, CollateralCancelError) or is_race(failure)
+        if may_repeat and tries and not dispatch.in_transaction():
             tries -= 1
         elif failure is not None:
             try:
@@ -217,19 +236,38 @@ def on_prepared(dispatch: "Dispatch", request: Request) -> None:
     """A Prepare is answered, dropped or lost."""
     assert isinstance(request, Prepare)
     key, statement, presumed = request.key, request.statement, request.presumed
-    if dispatch.preparing.get(key, (None,))[0] is not request:
-        return  # it was given up
+    was_given_up = dispatch.preparing.get(key, (None,))[0] is not request
+    if request.status:
+        # A BEGIN that failed, or a cancellation: the server has not come to these.
+        unclosed = request.closes[len(request.closes) - request.unanswered :]
+        dispatch.statements.evicted.extend(unclosed)
+        if request.parsed and request.name and statement is None and not was_given_up:
+            dispatch.statements.evicted.append(request.name)
+    if was_given_up:
+        return
     del dispatch.preparing[key]
     if statement is None:
         if presumed is not None:
             presumed.prepare = None
             dispatch.statements.drop(presumed)
         return
+    if presumed is not None and presumed.parameter_oids:
+        # Of its parameters nothing new was asked. Where the columns are others, they may be, too.
+        if presumed.described is not None:
+            forget(dispatch, presumed)
+        return
     if isinstance(key, str) and request.description is not None and not statement.varies:
-        dispatch.scope.put(key, request.description, request.generation, dispatch.now())
-    if presumed is None or presumed.described is not None:
+        remember(dispatch, key, request.description, request.generation)
+    # One that has left the cache meanwhile must not come back: its name will be closed.
+    if presumed is None or (presumed.described is not None and dispatch.statements.has(presumed)):
         statement.generation = request.generation
         keep(dispatch, statement)
+
+
+def remember(dispatch: "Dispatch", query: str, description: Description, generation: int) -> None:
+    """Let all that share the knowledge know of `query`, unless it is too long to be kept."""
+    if not dispatch.statements.is_too_long(query):
+        dispatch.scope.put(query, description, generation, dispatch.now())
 
 
 def keep(dispatch: "Dispatch", statement: Statement) -> None:
@@ -306,13 +344,18 @@ def is_stale(error: BaseException, statement: Statement) -> bool:
     if error.sqlstate in NAME_CODES:
         return True
     if statement.refusal is not None and not statement.parameter_oids:
-        return False  # Parse was refused, and nothing in it was presumed
+        return is_race(error)  # Parse was refused, and nothing in it was presumed
     if error.sqlstate in STALE_CODES:
         return True
     # Without parameters the server resolves the names anew each time, and would say the same again;
     # what the role may not do, no description changes.
     is_class_42 = error.sqlstate.startswith("42") and error.sqlstate != PRIVILEGE_CODE
     return is_class_42 and bool(statement.parameter_oids)
+
+
+def is_race(error: BaseException | None) -> bool:
+    """Whether the server has lost sight of what another session was changing."""
+    return isinstance(error, PostgresError) and error.sqlstate == RACE_CODE
 
 
 def first_failure(answers: "list[asyncio.Future[Statement]]") -> BaseException | None:

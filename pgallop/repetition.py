@@ -31,15 +31,11 @@ NO_BINARY_FORM = (
 
 
 async def may_repeat(
-    dispatch: "Dispatch",
-    request: Execute,
-    error: BaseException,
-    timeout: float | None,
-    asks: bool,
+    dispatch: "Dispatch", request: Execute, error: BaseException, timeout: float | None
 ) -> bool:
     """Whether `request`, which has failed by `error`, may be run again and has a reason to.
 
-    `asks`: whether the catalogue may be asked. What has proved out of date is forgotten.
+    What has proved out of date is forgotten.
     """
     statement = request.statement
     # Refused in Parse or Bind nothing of it has run.
@@ -54,11 +50,15 @@ async def may_repeat(
         preparing.forget(dispatch, statement)
         return True
     if isinstance(error, CollateralCancelError):
-        return is_untouched or (asks and await is_harmless(dispatch, request, timeout))
-    # Not by its own fault: its result was asked for in binary.
-    if not asks or not has_no_binary_form(error, request):
+        return is_untouched or await is_harmless(dispatch, request, timeout)
+    if not has_no_binary_form(error, request):
         return False
-    return await is_harmless(dispatch, request, timeout)
+    # Not by its own fault: its result was asked for in binary.
+    dispatch.scope.stop_guessing()
+    if await is_harmless(dispatch, request, timeout):
+        return True
+    explain(error, "it was run before the types of its result were known: run it again")
+    return False
 
 
 def has_no_binary_form(error: BaseException, request: Execute) -> bool:
@@ -75,13 +75,19 @@ def explain_stale(error: BaseException) -> None:
 
     If it does, the statement was described anew, and what the server says is the truth.
     """
+    explain(
+        error,
+        "its tables or types have changed since it was prepared, or the server has forgotten it: "
+        "run the transaction again",
+    )
+
+
+def explain(error: BaseException, hint: str) -> None:
+    """Tell that the same again can succeed: the server has undone all of it."""
     if isinstance(error, PostgresError):
         vars(error)["safe_to_retry"] = True
         if error.hint is None:
-            vars(error)["hint"] = (
-                "its tables or types have changed since it was prepared, or the server has "
-                "forgotten it: run the transaction again"
-            )
+            vars(error)["hint"] = hint
 
 
 async def is_harmless(dispatch: "Dispatch", request: Execute, timeout: float | None) -> bool:
@@ -96,13 +102,14 @@ async def is_harmless(dispatch: "Dispatch", request: Execute, timeout: float | N
         return False
     from pgallop.sql import harmless  # on use: it takes 20 ms to import, and is rarely needed
 
-    candidate = harmless.candidate(request.statement.query)
-    if candidate is None:
+    query = request.statement.query
+    candidate = harmless.candidate(query)
+    if candidate is None or query == harmless.PROOF:  # which would be asked about itself
         return False
     parameters = candidate.parameters()
     try:
         rows, _ = await dispatch.attempt(
-            harmless.PROOF, parameters, False, timeout, request.deadline, tries=0
+            harmless.PROOF, parameters, False, timeout, request.deadline, tries=1
         )
     except (PostgresError, InterfaceError):
         return False  # nothing was proven

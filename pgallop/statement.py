@@ -1,11 +1,14 @@
 """`PreparedStatement`: a statement that the caller keeps, under a name of its own."""
 
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pgallop import introspect, preparing
+from pgallop.cursor import CursorFactory
 from pgallop.dispatch import Dispatch, plain_text
 from pgallop.errors import InterfaceError, UnsupportedClientFeatureError
+from pgallop.many import run_many
 from pgallop.preparing import Handle
 from pgallop.rows.record import Record
 from pgallop.sql.quoting import quote_identifier
@@ -100,6 +103,29 @@ class PreparedStatement:
         """Run it and return one value of its first row, or None; see `Connection.fetchval`."""
         rows, _ = await self._run("fetchval", args, True, timeout)
         return rows[0][column] if rows else None
+
+    async def fetchmany(
+        self, args: Iterable[Sequence[Any]], *, timeout: float | None = None
+    ) -> list[Record]:
+        """Run it once for each row of arguments; all their rows, see `Connection.fetchmany`."""
+        self._check_open("fetchmany")
+        return await run_many(self._dispatch, self._handle, args, timeout, keeps=True)
+
+    async def executemany(
+        self, args: Iterable[Sequence[Any]], *, timeout: float | None = None
+    ) -> None:
+        """Run it once for each row of arguments, see `Connection.executemany`."""
+        self._check_open("executemany")
+        await run_many(self._dispatch, self._handle, args, timeout, keeps=False)
+
+    def cursor(
+        self, *args: Any, prefetch: int | None = None, timeout: float | None = None
+    ) -> CursorFactory:
+        """Its rows, a number at a time, inside a transaction; see `Connection.cursor`."""
+        self._check_open("cursor")
+        return CursorFactory(
+            self._connection, self._dispatch, self._handle, args, prefetch, timeout
+        )
 
     async def explain(self, *args: Any, analyze: bool = False) -> Any:
         """The server's plan for it, as the list that EXPLAIN (FORMAT JSON, VERBOSE) gives.

@@ -1,8 +1,9 @@
 """The statements of one connection, by key, the least recently used leaving first."""
 
 import asyncio
+import re
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 
 from pgallop.session.statement import Statement
 
@@ -68,10 +69,17 @@ class StatementCache:
         """Whether somebody is about to run the statement of `key`."""
         return key in self._pins
 
+    def is_too_long(self, text: str) -> bool:
+        """Whether a statement of this text is not kept for long."""
+        return 0 < self.max_text < len(text)
+
+    def has(self, statement: Statement) -> bool:
+        """Whether it is `statement` itself that is kept under its key."""
+        return self._statements.get(statement.key) is statement
+
     def _shrink(self, key: Hashable) -> None:
         """Let go what must not stay, which may be `key`."""
-        is_long = self.max_text and isinstance(key, str) and len(key) > self.max_text
-        if is_long and key not in self._pins:
+        if isinstance(key, str) and self.is_too_long(key) and key not in self._pins:
             self.remove(key)
         if len(self._statements) <= self.size:
             return
@@ -123,6 +131,16 @@ class StatementCache:
             if forgotten:
                 self._take_out(key)
             else:
+                self.remove(key)
+
+    def forget_naming(self, names: Collection[str]) -> None:
+        """Forget all that are prepared by now with any of these names in their text."""
+        if not names:
+            return
+        # A name in small letters may stand there in others.
+        found = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)", re.IGNORECASE)
+        for key, statement in list(self._statements.items()):
+            if statement.prepare is None and found.search(statement.query):
                 self.remove(key)
 
     def take_evicted(self) -> tuple[bytes, ...]:

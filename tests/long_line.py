@@ -1,4 +1,4 @@
-"""A long line to the server: what drivers are asked to do over it, and the round trips they take."""
+"""A long line to the server, what drivers are asked to do over it, and the round trips it takes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Line:
 
     def __init__(self, proxy: DelayProxy) -> None:
         self._proxy = proxy
-        self._address = {
+        self._address: dict[str, Any] = {
             "host": proxy.host,
             "port": proxy.port,
             "user": "postgres",

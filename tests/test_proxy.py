@@ -120,6 +120,61 @@ async def test_counts_round_trips() -> None:
         assert proxy.round_trips == 3
 
 
+async def test_a_client_that_goes_on_before_it_has_the_whole_answer() -> None:
+    """It has waited for what it goes on by, so that is a round trip, whatever is still coming."""
+
+    async def in_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while question := await reader.read(100):
+            for i in range(len(question)):
+                writer.write(question[i : i + 1])
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    async with proxied(in_pieces, delay=0.005) as proxy, connected(proxy) as (reader, writer):
+        writer.write(b"many")
+        for trips in 1, 2, 3:
+            await reader.readexactly(1)
+            assert proxy.round_trips == trips
+            writer.write(b"more")
+            await asyncio.sleep(0.03)  # longer than it takes both ways
+        await reader.readexactly(13)
+        assert proxy.round_trips == 4
+
+
+async def test_a_client_that_does_not_read_at_once() -> None:
+    async with proxied(echo, delay=0.005) as proxy, connected(proxy) as (reader, writer):
+        for trips in 1, 2, 3:
+            writer.write(b"word")
+            await asyncio.sleep(0.05)
+            assert proxy.round_trips == trips
+        await reader.readexactly(12)
+
+
+async def test_what_is_not_answered_is_no_round_trip() -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            writer.write(b"unasked")
+            await asyncio.sleep(0.01)
+        await reader.readexactly(8)
+
+    async with proxied(speak, delay=0.005) as proxy, connected(proxy) as (reader, writer):
+        await reader.readexactly(21)
+        writer.write(b"farewell")
+        assert await reader.read() == b""
+        assert proxy.round_trips == 0
+
+
+async def test_each_connection_has_its_own_round_trips() -> None:
+    async with (
+        proxied(echo, delay=0.005) as proxy,
+        connected(proxy) as one,
+        connected(proxy) as other,
+    ):
+        for trips in 2, 4:
+            await asyncio.gather(ask(one, b"one"), ask(other, b"other"))
+            assert proxy.round_trips == trips
+
+
 async def test_passes_on_back_pressure() -> None:
     finished = asyncio.Event()
 

@@ -1,9 +1,10 @@
 """What the bench asks of a driver."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from bench.works import Work
 
@@ -37,6 +38,10 @@ class Driver(ABC, Generic[ConnectionT]):
     async def close(self, connection: ConnectionT) -> None:
         """Close a connection, politely."""
 
+    def group(self) -> Self:
+        """The same driver, for connections of one program, which share what they can share."""
+        return self
+
     def supports(self, work: Work) -> bool:
         """Whether it takes part in this work."""
         return True
@@ -55,6 +60,9 @@ class Driver(ABC, Generic[ConnectionT]):
         if work.reconnects:
             yield [self._fetch_once(dsn)] * work.tasks
             return
+        if work.warms_up:
+            yield [self._warm_up(dsn, work)] * work.tasks
+            return
         async with AsyncExitStack() as stack:
             connections = []
             for _ in range(work.connections):
@@ -72,6 +80,29 @@ class Driver(ABC, Generic[ConnectionT]):
                 await self.close(connection)
 
         return fetch_once
+
+    def _warm_up(self, dsn: str, work: Work) -> Fetch:
+        texts = work.texts(work.warms_up)
+
+        async def warm_up(query: str, *args: object) -> Rows:
+            group = self.group()
+            rows: Rows = ()
+            async with AsyncExitStack() as stack:
+
+                async def use(first: int) -> None:
+                    nonlocal rows
+                    connection = await group.connect(dsn)
+                    stack.push_async_callback(group.close, connection)
+                    fetch = group.fetcher(connection)
+                    for text in texts[first:] + texts[:first]:
+                        rows = await fetch(text, *args)
+
+                # Tasks do not walk in step: each connection begins with another statement.
+                step = len(texts) / work.connections
+                await asyncio.gather(*[use(int(i * step)) for i in range(work.connections)])
+            return rows
+
+        return warm_up
 
 
 AnyDriver = Driver[Any]

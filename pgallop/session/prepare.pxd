@@ -16,7 +16,8 @@ cdef class Prepare(Request):
     cdef dict refusal
     cdef tuple parameter_oids
     cdef list columns
-    cdef Py_ssize_t unanswered
+    cdef readonly Py_ssize_t unanswered
+    cdef readonly bint parsed
     cdef public Py_ssize_t riders
     cdef public object generation
 

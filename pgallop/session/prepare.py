@@ -28,8 +28,9 @@ class Prepare(Request):
 
     `presumed`: a statement that is run behind this one, under the same name, before this is
     answered; it learns of the answer at once, in front of its own rows. `riders`: how many rely on
-    this one. `closes`: names of statements that the server may forget. `generation`: that of the
-    knowledge when it was asked.
+    this one. `closes`: names of statements that the server may forget, of which so many are
+    `unanswered`. `parsed`: the server has the statement, whatever fails behind that. `generation`:
+    that of the knowledge when it was asked.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Prepare(Request):
         "key",
         "name",
         "parameter_oids",
+        "parsed",
         "presumed",
         "query",
         "refusal",
@@ -61,6 +63,7 @@ class Prepare(Request):
     parameter_oids: tuple[int, ...]
     columns: list[Field] | None
     unanswered: int
+    parsed: bool
     riders: int
     generation: int
 
@@ -90,6 +93,7 @@ class Prepare(Request):
         # taken for values of those.
         self.parameter_oids = () if presumed is None else presumed.parameter_oids
         self.columns = None
+        self.parsed = False
         self.riders = 0
         self.generation = 0
 
@@ -115,6 +119,7 @@ class Prepare(Request):
             self.fail(errors.from_fields(self.refusal, self.query))
         else:  # ParseComplete, CloseComplete, NoData: no body
             reader.expect_end()
+            self.parsed |= tag == 49  # ParseComplete
             self.unanswered -= tag == 51  # CloseComplete
             if self.unanswered < 0:
                 raise ProtocolError("the server closed a statement that was not to be closed")

@@ -15,6 +15,7 @@ cdef class Request:
     cdef readonly bint finished
     cdef readonly bint alone
     cdef readonly bint helper
+    cdef readonly bint open
     cdef readonly bytes prologue
     cdef int begin_replies
     cdef bytes reply
@@ -27,6 +28,8 @@ cdef class Request:
 
     cdef bint on_prologue(self, int tag, Reader reader) except -1
     cdef object write(self, Writer writer)
+    cdef object on_room(self)
+    cdef bytes abort(self)
     cdef bint on_message(self, int tag, Reader reader) except -1
     cdef int step(self, int tag) except -1
     cdef object note(self, str tag)

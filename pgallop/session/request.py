@@ -29,7 +29,8 @@ class Request:
     `waiter` learns the result; `timer` gives it up at its `deadline` on the loop's clock. A request
     whose caller has gone is `discarded`: its replies are still read, to the ReadyForQuery that ends
     them, and reported to nobody. An `alone` request has nothing written behind it until it is
-    answered (COPY, where the server would read it as data).
+    answered (COPY, where the server would read it as data). An `open` one is
+    written in part, and nothing behind it before its end is.
     What `on_message` leaves in `reply` is sent at once. `status_before` and `status` are the
     transaction statuses it began and ended in.
 
@@ -52,6 +53,7 @@ class Request:
         "finished",
         "helper",
         "on_end",
+        "open",
         "position",
         "prologue",
         "reply",
@@ -74,6 +76,7 @@ class Request:
     finished: bool
     alone: bool
     helper: bool
+    open: bool
     prologue: bytes
     begin_replies: int
     reply: bytes
@@ -95,6 +98,7 @@ class Request:
         self.finished = False
         self.alone = False
         self.helper = False
+        self.open = False
         self.prologue = b""
         self.begin_replies = 0
         self.reply = b""
@@ -129,6 +133,13 @@ class Request:
 
     def write(self, writer: Writer) -> None:
         """Write the request's messages; whatever it raises, nothing of them is sent."""
+
+    def on_room(self) -> None:
+        """What was written of an open request has left: more of it may be written."""
+
+    def abort(self) -> bytes:
+        """What ends an open request so that nothing of it stays."""
+        return b""
 
     def on_message(self, tag: int, reader: Reader) -> bool:
         """Take one message of the server; True with the one that ends the request."""

@@ -21,6 +21,7 @@ cdef class Session:
     cdef public bint exposed
     cdef public bint orphaned
     cdef public bint paused
+    cdef public bint serial
     cdef readonly int64_t sent
     cdef readonly Py_ssize_t wanted
     cdef readonly int status
@@ -38,7 +39,11 @@ cdef class Session:
     cpdef object submit(self, Request request, bint at_once=*)
     @cython.locals(writer=Writer, mark=Py_ssize_t)
     cdef int enqueue(self, Request request) except -1
+    @cython.locals(blocker=Request)
     cpdef bytes take(self)
+    cpdef bint has_room(self, Request request)
+    cpdef object write_on(self, Request request, bytes data)
+    cpdef object break_off(self, Request request)
     cpdef bint discard(self, Request request) except -1
     @cython.locals(request=Request, i=Py_ssize_t)
     cdef int drop_unsent(self) except -1

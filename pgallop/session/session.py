@@ -6,6 +6,7 @@ notifications and parameter changes belong to nobody and bypass it.
 
     submit(request)   writes the request's messages into the output, unless it has to wait
     take()            the output, for whoever owns the socket
+    write_on(request) writes more of one that is open, which has not been written to its end
     receive(data)     takes received bytes
     pump(limit)       completes requests with them, so many messages at a time
     discard(request)  its caller has gone; drops it if nothing of it was sent
@@ -46,16 +47,18 @@ class Session:
     """The conversation with one server.
 
     `requests`: written, in the order of their answers; `waiting`: not yet written, behind a request
-    that has to be `alone`, behind a full output, or while `held`. `sent`: how many bytes `take` has
-    handed over; `wanted`: how many of the requests somebody waits for. `status`: the transaction
-    status of the last ReadyForQuery; `failure`: what made the transaction fail that it is in.
+    that is `open` or has to be `alone`, behind a full output, or while `held`. `sent`: how many
+    bytes `take` has handed over; `wanted`: how many of the requests somebody waits for. `status`:
+    the transaction status of the last ReadyForQuery; `failure`: what made the transaction fail that
+    it is in.
     `exposed`: a cancellation may hit all that is written from now on, for nobody knows whether and
     when its signal comes. `orphaned`: the transaction is one that nobody will end, and its ROLLBACK
     is on the way. `parameters`: what ParameterStatus reported. `broken`: why the
     conversation ended, or None. `on_head` is called when the queue has run empty and when a
     discarded request is its head; `on_idle`, while it is set, when a request has ended outside of a
     transaction; `on_tags` with a request that has `tags`. `paused`: listeners do not keep up, and
-    `pump` stops behind each message of theirs.
+    `pump` stops behind each message of theirs. `serial`: every request is
+    `alone`, but for a `helper`.
     """
 
     __slots__ = (
@@ -78,6 +81,7 @@ class Session:
         "paused",
         "requests",
         "sent",
+        "serial",
         "status",
         "waiting",
         "wanted",
@@ -95,6 +99,7 @@ class Session:
     exposed: bool
     orphaned: bool
     paused: bool
+    serial: bool
     sent: int
     wanted: int
     status: int
@@ -120,6 +125,7 @@ class Session:
         self.exposed = False
         self.orphaned = False
         self.paused = False
+        self.serial = False
         self.sent = 0
         self.wanted = 0
         self.status = IDLE
@@ -184,7 +190,7 @@ class Session:
         self.wanted += 1
         if self.head is None:
             self.head = request
-        if request.alone:
+        if request.alone or request.open or (self.serial and not request.helper):
             self.blocker = request
 
     def take(self) -> bytes:
@@ -197,7 +203,28 @@ class Session:
         data = self.writer.take()
         self.sent += len(data)
         self.write_waiting()
+        blocker = self.blocker
+        if blocker is not None and blocker.open:
+            blocker.on_room()
         return data
+
+    def has_room(self, request: Request) -> bool:
+        """Whether more of `request`, which is open, may be written now."""
+        return request.position >= 0 and self.writer.pos < HIGH_WATER
+
+    def write_on(self, request: Request, data: bytes) -> None:
+        """Write more of a request that was written in part; it is not open with its last piece."""
+        if self.broken is not None:
+            return
+        self.writer.write_bytes(data)
+        if not (request.open or request.alone or self.serial):
+            self.blocker = None
+            self.write_waiting()
+
+    def break_off(self, request: Request) -> None:
+        """End an open request that was sent in part, so that nothing of it stays."""
+        if request.open:
+            self.write_on(request, request.abort())
 
     def discard(self, request: Request) -> bool:
         """Nobody waits for `request` any more; whether it is dropped because nothing was sent.
@@ -209,6 +236,7 @@ class Session:
             return True
         self.wanted -= 1
         if request.position < self.sent:
+            self.break_off(request)
             return False
         self.dropping = True
         return True
@@ -222,6 +250,8 @@ class Session:
         output = self.writer.take()
         ends = [request.position - self.sent for request in unsent]
         ends.insert(0, len(output))
+        # Before them stands the rest of one that was sent in part.
+        self.writer.write_bytes(output[: ends[-1]])
         dropped: list[Request] = []
         for i in range(len(unsent) - 1, -1, -1):
             request = unsent[i]

@@ -88,6 +88,25 @@ PARSE_PIPELINE = {
     "failed": {"Z": "done", "E": "failed"},
 }
 
+# One statement for many rows of arguments; behind the last one that is written, "sync". It begins
+# in "bind", "parse" or "first bind", by kind of statement.
+EXECUTE_MANY = {
+    "bind": {"2": "rows", "E": "failed"},
+    "rows": {"D": "rows", "C": "bind", "I": "bind", "E": "failed"},
+    "sync": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+    "parse": {"1": "first bind", "E": "failed"},
+    "first bind": {"2": "describe", "E": "failed"},
+    "describe": {"T": "rows", "n": "rows", "E": "failed"},
+}
+
+# Close of a portal.
+CLOSE = {
+    "close": {"3": "sync", "E": "failed"},
+    "sync": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+}
+
 # `SELECT $1` several times under one Sync.
 CONVERT = {
     "parse": {"1": "bind", "E": "failed"},
@@ -100,7 +119,7 @@ CONVERT = {
 
 SIMPLE = {
     "statement": {
-        "T": "rows",
+        "T": "columns",
         "C": "statement",
         "I": "statement",
         "G": "copy in",
@@ -109,7 +128,8 @@ SIMPLE = {
         "Z": "done",
     },
     # pgpool-II describes its own SHOW commands twice.
-    "rows": {"T": "rows", "D": "rows", "C": "statement", "E": "failed"},
+    "columns": {"T": "columns", "D": "rows", "C": "statement", "E": "failed"},
+    "rows": {"D": "rows", "C": "statement", "E": "failed"},
     "copy in": {"E": "failed"},
     "copy out": {"d": "copy out", "c": "statement", "E": "failed"},
     "failed": {"Z": "done", "E": "failed"},

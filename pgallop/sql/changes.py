@@ -23,6 +23,15 @@ _RESOLUTION = re.compile(
 _TEMPORARY = re.compile(r"\b(?:temp|temporary|pg_temp\w*)\b", re.IGNORECASE)
 _HIDDEN = re.compile(r"\b(?:search_path|set_config|temp|temporary|pg_temp\w*)\b", re.IGNORECASE)
 
+# What a text creates, by its name without a schema.
+_CREATES = re.compile(r"\bcreate\b|\binto\s+temp", re.IGNORECASE)
+_CREATED = re.compile(
+    r"\b(?:table|view|sequence|into|function|procedure|aggregate|type|domain)\s+"
+    r"(?:if\s+not\s+exists\s+)?(?:temp(?:orary)?\s+)?(?:table\s+)?"
+    r'(?:(?:\w+|"[^"]*")\s*\.\s*)?(\w+|"[^"]*")',
+    re.IGNORECASE,
+)
+
 _SCHEMA_TAGS = ("CREATE", "ALTER", "DROP", "IMPORT")
 _SESSION_TAGS = ("SET", "RESET", "DISCARD")
 
@@ -40,6 +49,16 @@ def is_one_transaction(query: str) -> bool:
         and _ONE_TRANSACTION.fullmatch(word[1].lower()) is not None
         and _PARAMETER.search(query) is None
     )
+
+
+# A value of the type anyarray that has come in binary cannot be turned into text. Such are columns
+# of the catalogue only: most_common_vals, histogram_bounds, attmissingval.
+_ANYARRAY = re.compile(r"\b(?:pg_stats\w*|pg_statistic\w*|pg_attribute|anyarray)\b", re.IGNORECASE)
+
+
+def may_return_anyarray(query: str) -> bool:
+    """Whether values in the result of `query` may be of the type anyarray."""
+    return _ANYARRAY.search(query) is not None
 
 
 def is_notable(query: str) -> bool:
@@ -63,6 +82,18 @@ def changes_what_exists(tag: str) -> bool:
     return tag.startswith("ALTER") or (
         tag.startswith("DROP") and not tag.startswith(("DROP TABLE", "DROP INDEX", "DROP SEQUENCE"))
     )
+
+
+def created(query: str) -> set[str]:
+    """The names, in small letters, of what `query` may have created.
+
+    A statement that was prepared before goes on to mean what had such a name then, until that is
+    changed or search_path is another one: the server does not see that it is hidden now, by a
+    temporary table for instance (`RevalidateCachedQuery` in plancache.c).
+    """
+    if _CREATES.search(query) is None:
+        return set()
+    return {name.strip('"').lower() for name in _CREATED.findall(query)}
 
 
 def changes_resolution(tag: str, query: str) -> bool:

@@ -17,6 +17,7 @@ cdef class Stream:
     cdef object __weakref__
 
     cpdef object submitted(self)
+    cpdef object submitted_soon(self)
     cpdef object flush(self)
     cpdef object received(self, bytes data)
     @cython.locals(now=double)

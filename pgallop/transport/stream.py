@@ -84,6 +84,12 @@ class Stream:
             self.scheduled = True
             self.loop.call_soon(self.flush)
 
+    def submitted_soon(self) -> None:
+        """The same, but it is sent together with what follows in this tick."""
+        if not self.scheduled and self.session.writer.pos:
+            self.scheduled = True
+            self.loop.call_soon(self.flush)
+
     def flush(self) -> None:
         """Send all that the session has written, unless earlier bytes still wait."""
         self.scheduled = False

@@ -135,6 +135,10 @@ def close_statement(writer: Writer, name: bytes) -> None:
     _named(writer, 67, 83, name, "the statement's name")  # C, S
 
 
+def close_portal(writer: Writer, name: bytes) -> None:
+    _named(writer, 67, 80, name, "the portal's name")  # C, P
+
+
 def copy_fail(writer: Writer, reason: str) -> None:
     data = cstring(reason, "the reason")
     start = writer.begin_message(102)  # f

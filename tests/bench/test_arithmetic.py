@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from bench.line import Line, LineError
 from bench.measure import BenchError, Client, compare
-from bench.results import CPU, MEMORY, THROUGHPUT, TIME, Results, Sample, Series
+from bench.results import CPU, MEMORY, THROUGHPUT, TIME, TRIPS, Results, Sample, Series
 from bench.targets import TARGETS, Target, Verdict, all_met, judge
 from bench.worker import Description, Failure, comparable
 from bench.works import WORKS, Work
@@ -33,6 +34,34 @@ def test_metrics() -> None:
     assert one.median(TIME) == pytest.approx(20)
     assert one.median(THROUGHPUT) == pytest.approx(50_000)
     assert one.median(MEMORY) is None
+    assert one.median(TRIPS) is None
+
+
+def test_round_trips_are_counted_per_run() -> None:
+    samples = [Sample(10, 1, 0.1, 20), Sample(4, 1, 0.1, 12)]
+    one = Series("warm_up", "asyncio", "pgallop", "10 connections", None, samples)
+    assert one.rounds(TRIPS) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("dsn", "far"),
+    [
+        ("postgresql://ada:s%40@db.example:6432/shop?a=b", "postgresql://ada:s%40@{}/shop?a=b"),
+        ("postgres://db.example", "postgres://{}"),
+        ("postgresql://ada@[::1]/", "postgresql://ada@{}/"),
+    ],
+)
+def test_the_way_through_the_line(dsn: str, far: str) -> None:
+    with Line(dsn, 0) as line:
+        port = line.dsn.partition("127.0.0.1:")[2].partition("/")[0]
+        assert int(port)
+        assert line.dsn == far.format(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("dsn", ["host=localhost", "postgresql:///shop", "postgresql://ada@/shop"])
+def test_no_way_for_a_line(dsn: str) -> None:
+    with pytest.raises(LineError, match="needs a DSN"):
+        Line(dsn, 0)
 
 
 def test_the_ratio_is_taken_round_by_round() -> None:

@@ -18,6 +18,7 @@ from bench.works import SCHEMA, WORKS
 
 CHECKOUT = Path(__file__).parents[2]
 TIMEOUT = 50
+TIMEOUT_OF_ALL = 150  # seconds for all works, which take 25 on an idle machine
 
 DRIVERS = {"pgallop", "asyncpg", "psycopg", "psqlpy"}
 
@@ -33,7 +34,7 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "bench", *map(str, arguments)]
 
 
-def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def bench(*arguments: str | Path, timeout: float = TIMEOUT) -> subprocess.CompletedProcess[str]:
     """Run the bench from the checkout, as a developer would, on the pgallop under test."""
     return subprocess.run(
         command("--interpreted", *arguments),
@@ -41,7 +42,7 @@ def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         env=environment(Path(pgallop.__file__).parent),
         capture_output=True,
         text=True,
-        timeout=TIMEOUT,
+        timeout=timeout,
     )
 
 
@@ -50,8 +51,9 @@ def files(tmp_path: Path) -> list[str | Path]:
     return ["--json", tmp_path / "new" / "results.json", "--svg", tmp_path / "new" / "results.svg"]
 
 
+@pytest.mark.timeout(TIMEOUT_OF_ALL + 10)
 def test_every_work_runs_on_a_server_of_its_own(tmp_path: Path, files: list[str | Path]) -> None:
-    run = bench(*SHORTEST, "--loop", "asyncio", *files)
+    run = bench(*SHORTEST, "--loop", "asyncio", *files, timeout=TIMEOUT_OF_ALL)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
 
@@ -69,6 +71,19 @@ def test_every_work_runs_on_a_server_of_its_own(tmp_path: Path, files: list[str 
         assert one["median"]["client CPU per run, us"] > 0
         assert one["ratio to asyncpg"]["client CPU per run, us"] > 0
     assert {target["work"] for target in document["targets"]} == set(WORKS)
+    trips = {
+        (one["work"], one["driver"]): one["median"]["round trips per run"]
+        for one in document["series"]
+        if WORKS[one["work"]].is_far
+    }
+    assert {work for work, _ in trips} == {"first_plain", "first_args", "warm_up"}
+    assert (trips["first_plain", "pgallop"], trips["first_plain", "asyncpg"]) == (1, 2)
+    assert (trips["first_args", "pgallop"], trips["first_args", "asyncpg"]) == (2, 2)
+    # Each of 10 connections asks for TLS and logs in; then 20 statements, two of them new to all
+    # connections, or more where they get out of step.
+    assert 240 <= trips["warm_up", "pgallop"] < 330
+    assert trips["warm_up", "asyncpg"] == 420
+    assert "round trips/run" in run.stdout
 
     svg = ET.parse(tmp_path / "new" / "results.svg").getroot()
     texts = {element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")}
@@ -149,6 +164,15 @@ def test_a_server_that_is_not_there_is_told_in_a_few_words() -> None:
     run = bench("--dsn", "postgresql://postgres@127.0.0.1:1/postgres")
     assert run.returncode == 2
     assert "127.0.0.1" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.once
+def test_a_long_line_needs_an_address(unix_dsn: str, files: list[str | Path]) -> None:
+    choice = ("--work", "first_plain", "--driver", "pgallop", "--loop", "asyncio")
+    run = bench(*SHORTEST, "--dsn", unix_dsn, *choice, *files)
+    assert run.returncode == 2
+    assert "needs a DSN like postgresql://user@host/database" in run.stderr
     assert "Traceback" not in run.stderr
 
 

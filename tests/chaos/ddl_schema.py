@@ -14,7 +14,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-# A role with a schema of its name: where search_path says "$user", SET ROLE changes what names mean.
+# Roles with schemas of their names: where search_path says "$user", SET ROLE changes what names
+# mean.
 SCHEMAS = ("storm_one", "storm_two")
 NUMBERS = (3, 7)
 
@@ -55,6 +56,10 @@ KINDS: Mapping[str, Kind] = {
 
 # Those that a number can be passed for.
 NUMBER_KINDS = ("int4", "int8", "numeric", "float8")
+
+# What is read before its type is known may have to be converted in a second trip, and a type that
+# is dropped meanwhile is a DataError. Nothing but time keeps that from happening.
+KEPT_TYPES = 20
 
 # A column that comes and goes has its kind in its name, behind one of these.
 EXTRA = ("extra_", "other_")
@@ -139,6 +144,7 @@ class Changes:
         self.count = 0
         self._chance = chance
         self._extra = ""
+        self._age = KEPT_TYPES
 
     def made(self, change: Change) -> None:
         self.count += len(change.statements)
@@ -177,11 +183,14 @@ class Changes:
 
     def _new_types(self, kind: str) -> Sequence[str]:
         """Other types of the same names, with other OIDs."""
+        self._age += 1
         return [
             retype("text"),
             *new_view(self.schema, "int4"),
             *new_function(self.schema, "int4"),
-            "DROP TYPE mood, pair",
+            f"ALTER TYPE mood RENAME TO mood_{self._age}",
+            f"ALTER TYPE pair RENAME TO pair_{self._age}",
+            f"DROP TYPE IF EXISTS mood_{self._age - KEPT_TYPES}, pair_{self._age - KEPT_TYPES}",
             "CREATE TYPE mood AS ENUM ('7', '3')",
             "CREATE TYPE pair AS (x int4, y text)",
             retype(kind),
@@ -209,23 +218,22 @@ def change_extra(extra: str, kind: str) -> tuple[Sequence[str], str]:
     return [f"ALTER TABLE t DROP {extra}"], ""
 
 
-def faults_of(row: Mapping[str, Any], places: Sequence[str]) -> list[str]:
-    """What is wrong with a row, which may come from any of `places`: "value: ..." or "type: ..."."""
-    if row["place"] not in places:
-        return [f"value: from {row['place']}, not {places}: {dict(row)}"]
+def faults_of(row: Mapping[str, Any], place: str) -> list[str]:
+    """What is wrong with a row that has to come from `place`: "value: ..." or "type: ..."."""
+    if row["place"] != place:
+        return [f"value: from {row['place']}, not {place}: {row}"]
     n, kind = int(row["n"]), KINDS[row["kind"]]
     found = [check(row["a"], kind.value(n), row)]
-    for name in row.keys():
+    for name, value in row.items():
         if name.startswith(EXTRA):
-            expected = KINDS[name.partition("_")[2]].value(n)
-            found.append(check(row[name], expected, row))
-    if "several" in row.keys():
-        found.append(check(row["several"], kind.array(n) if kind.array else [kind.value(n)], row))
+            found.append(check(value, KINDS[name.partition("_")[2]].value(n), row))
+        elif name == "several":
+            found.append(check(value, kind.array(n) if kind.array else [kind.value(n)], row))
     return [fault for fault in found if fault]
 
 
 def check(value: Any, expected: Any, row: Mapping[str, Any]) -> str:
     """What is wrong with `value`, or nothing."""
     if type(value) is not type(expected):
-        return f"type: {value!r}, not {expected!r}: {dict(row)}"
-    return "" if value == expected else f"value: {value!r}, not {expected!r}: {dict(row)}"
+        return f"type: {value!r}, not {expected!r}: {row}"
+    return "" if value == expected else f"value: {value!r}, not {expected!r}: {row}"

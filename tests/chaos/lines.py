@@ -8,6 +8,7 @@ from typing import Any
 
 from chaos import (
     both_ways,
+    ddl_storm,
     frozen_server,
     half_open_link,
     one_failure,
@@ -32,6 +33,7 @@ LINES: Mapping[int, Line] = MappingProxyType(
         7: restarts.run,
         13: both_ways.run,
         14: one_failure.run,
+        17: ddl_storm.run,
         18: poolers.run,
     }
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import random
+from typing import Literal
 
 from chaos.administrator import Administrator
 from chaos.figures import Figures
@@ -41,7 +42,7 @@ class Crowd:
 
     def __init__(self, dsn: str, mode: PoolMode, seed: int, count: int) -> None:
         self._dsn = dsn
-        self._mode = "unnamed" if mode == "transaction" else "named"
+        self._mode: Literal["named", "unnamed"] = "unnamed" if mode == "transaction" else "named"
         self._clients = CLIENTS[mode]
         self._chance = random.Random(seed)
         self._left = count

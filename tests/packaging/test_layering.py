@@ -37,6 +37,7 @@ ASYNCIO: list[set[str]] = [
         "knowledge",
         "listen",
         "listeners",
+        "many",
         "ownership",
         "pipeline",
         "pipelining",

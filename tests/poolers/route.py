@@ -82,10 +82,23 @@ def pooler_of_the_run(server: EmbeddedServer, kind: Kind | None) -> Iterator[Poo
         with Pgpool(server) as pgpool:
             yield pgpool
     else:
+        notice_lost_clients(server)
         # With two or more sessions behind it, what is left in one of them is missed in the other.
         settings = {"default_pool_size": 60, "min_pool_size": 2}
         with PgBouncer(server, kind, settings) as pgbouncer:
             yield pgbouncer
+
+
+def notice_lost_clients(server: EmbeddedServer) -> None:
+    """Have backends look for their client while they work.
+
+    PgBouncer closes a session whose client has left it in a statement; the backend would go on with
+    that, and keep its locks.
+    """
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        if connection.info.server_version >= 140000:
+            connection.execute("ALTER SYSTEM SET client_connection_check_interval = '100ms'")
+            connection.execute("SELECT pg_reload_conf()")
 
 
 # They tell the connections of a run apart, and its backends.

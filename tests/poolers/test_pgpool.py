@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from poolers.pgpool import Pgpool
@@ -22,7 +23,7 @@ def pgpool(server: EmbeddedServer) -> Iterator[Pgpool]:
 
 
 @pytest.mark.parametrize("mode", ["named", "unnamed"])
-async def test_statements_of_tasks(pgpool: Pgpool, mode: str) -> None:
+async def test_statements_of_tasks(pgpool: Pgpool, mode: Literal["named", "unnamed"]) -> None:
     async with pgallop.connect(pgpool.dsn, statement_mode=mode) as conn:
 
         async def work(number: int) -> None:

@@ -48,6 +48,23 @@ async def test_thousands_of_statements(small: PgBouncer) -> None:
     assert left_in_sessions(small)["statements"] == 0
 
 
+async def test_large_statements_of_tasks(small: PgBouncer) -> None:
+    """Each takes many receptions, and answers come in the midst of the next one.
+
+    PgBouncer 1.18 gives the session away at such an answer, with half a statement in it.
+    """
+
+    async def work(conn: pgallop.Connection, number: int) -> None:
+        for n in range(number, number + 5):
+            data = n.to_bytes(4, "big") * 50_000
+            assert await conn.fetchval("SELECT $1::bytea", data) == data
+
+    async with clients(small, 4) as conns, asyncio.TaskGroup() as group:
+        for number, conn in enumerate(conns):
+            for task in range(10):
+                group.create_task(work(conn, 1000 * number + 10 * task))
+
+
 async def test_one_text_with_other_types(small: PgBouncer, monitor: Monitor) -> None:
     """What a session has been told of a text binds nobody behind another one."""
     monitor.ask("DROP TABLE IF EXISTS pooled_types; CREATE TABLE pooled_types (n int)")

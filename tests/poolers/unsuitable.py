@@ -9,16 +9,15 @@ from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import PurePath
 
-# What goes through pgpool-II, which gives each client a session of its own: a part will do.
+# What goes through pgpool-II, which gives each client a session of its own: a part will do. After
+# each cancellation it takes a second, so those have a test of their own (test_pgpool.py).
 PGPOOL_FILES = (
     "test_begin.py",
-    "test_cancellation.py",
     "test_errors.py",
     "test_pipeline_block.py",
     "test_pipelining.py",
     "test_queries.py",
     "test_statement_cache.py",
-    "test_timeouts.py",
     "test_transactions.py",
 )
 
@@ -30,6 +29,7 @@ PGBOUNCER: Mapping[str, tuple[str, ...]] = {
         "test_connect.py::test_unknown_setting",
         "test_pipeline_cancelled.py::test_a_statement_timeout",
         "test_regressions.py::test_3_*",
+        "test_regressions_types.py::*",
         "test_transactions.py::test_the_sessions_own_defaults",
         "test_written.py::test_a_setting_arrives_as_it_was_given",
         "test_written.py::test_the_longest_startup_message",
@@ -47,8 +47,15 @@ PGBOUNCER: Mapping[str, tuple[str, ...]] = {
     "PgBouncer has words of its own for wrong users and databases and for lost servers": (
         "test_connect.py::test_a_call_that_failed_cannot_be_repeated",
         "test_connect.py::test_missing_*",
+        "test_reset.py::test_all_of_it_at_once_by_an_ordinary_user",
+        "test_reset.py::test_the_role_that_the_session_began_with",
         "test_unreachable.py::test_terminated_while_idle",
         "test_written.py::test_names_of_roles_and_databases",
+    ),
+    "leaves with several statements under way, whose answers PgBouncer gives to the next client": (
+        "test_closing.py::test_terminate_*",
+        "test_termination.py::test_an_abandoned_statement_that_does_not_end",
+        "test_termination.py::test_close_out_of_time",
     ),
     "looks for the server's own address, sockets or process ids": (
         "test_connect.py::test_both_kinds_of_socket",
@@ -60,7 +67,65 @@ PGBOUNCER: Mapping[str, tuple[str, ...]] = {
 }
 
 # What does not work when each transaction has another session.
-TRANSACTION: Mapping[str, tuple[str, ...]] = {}
+TRANSACTION: Mapping[str, tuple[str, ...]] = {
+    "a temporary table stays in one session": (
+        "test_cancellation.py::test_in_a_transaction",
+        "test_copy_refused.py::*",
+        "test_errors.py::test_in_each_phase",
+        "test_errors.py::test_inside_a_transaction",
+        "test_errors.py::test_neighbours_are_unharmed",
+        "test_foreign.py::test_others_end_no_transaction",
+        "test_interruption.py::test_*transaction",
+        "test_interruption.py::test_rollback",
+        "test_neighbours.py::test_a_head_that_is_finishing_is_left_alone",
+        "test_orphans.py::test_a_forgotten_savepoint",
+        "test_orphans.py::test_forgotten",
+        "test_pipelining.py::test_one_failure_among_neighbours",
+        "test_pipelining.py::test_order",
+        "test_queries.py::test_*command_tag*",
+        "test_queries.py::test_failing_script_is_undone_as_a_whole",
+        "test_queries.py::test_first_row_only_and_yet_all_of_the_work",
+        "test_queries.py::test_script",
+        "test_statement_cache.py::test_a_*table",
+        "test_statement_cache.py::test_a_parameter_whose_type_has_changed",
+        "test_statement_cache.py::test_after_alter_table*",
+        "test_timeouts.py::test_a_timeout_that_is_none",
+        "test_transactions.py::test_commit_that_fails",
+    ),
+    "LISTEN is said in one session, and heard in none": (
+        "test_listen_together.py::*",
+        "test_listeners.py::*",
+        "test_termination.py::*",
+    ),
+    "a backend is only known while it works for a connection, which is too late or over": (
+        "test_cancellation.py::test_no_way_to_cancel",
+        "test_cancellation.py::test_what_follows_at_once_is_not_hit",
+        "test_closing.py::*",
+        "test_foreign.py::test_in_another_thread",
+        "test_timeouts.py::test_a_frozen_server*",
+        "test_timeouts.py::test_a_server_that_is_frozen_for_a_moment",
+    ),
+    "statements without names are not on their way together, so none is hit with another": (
+        "test_collateral.py::*",
+        "test_neighbours.py::test_inside_a_transaction_nothing_runs_again",
+        "test_neighbours.py::test_what_is_known_harmless_runs_again",
+    ),
+    "PgBouncer passes no empty name on": ("test_written.py::test_the_name_of_an_application",),
+    "uses or changes named statements, settings, temporary tables and locks of a session": (
+        "test_neighbours.py::test_what_is_not_known_harmless_raises",
+        "test_pipeline_refused.py::test_a_stale_statement",
+        "test_pipelining.py::test_the_same_new_statement_many_times",
+        "test_cursors.py::*",
+        "test_executemany.py::*",
+        "test_out_of_date.py::*",
+        "test_prepare.py::*",
+        "test_reset.py::*",
+        "test_statement_cache.py::test_another_search_path",
+        "test_statement_cache.py::test_lost_*",
+        "test_statement_cache.py::test_the_least_recently_used_leaves",
+        "test_statement_cache.py::test_used_again",
+    ),
+}
 
 UNSUITABLE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "session": PGBOUNCER,

@@ -72,18 +72,37 @@ ORDINARY = [
     Path("Terminate, which nobody answers", lambda conn: conn.close(), 0, 0),
 ]
 
+# Without names they go one at a time: a pooler may part them anywhere.
 TOGETHER = [
-    Path("ten at once, known", at_once(*[call(PLAIN)] * 10), 1, None, KNOWN),
-    Path("ten at once, new", at_once(*TEN_PLAIN), 1, None),
-    Path("ten at once, new, with arguments", at_once(*TEN_WITH_ARGUMENT), 2, None),
+    Path("ten at once, known", at_once(*[call(PLAIN)] * 10), 1, None, KNOWN, unnamed=10),
+    Path("ten at once, new", at_once(*TEN_PLAIN), 1, None, unnamed=10),
+    Path("ten at once, new, with arguments", at_once(*TEN_WITH_ARGUMENT), 2, None, unnamed=20),
     Path(
-        "ten at once, with arguments", at_once(*TEN_WITH_ARGUMENT), 1, None, (*TEN_WITH_ARGUMENT,)
+        "ten at once, with arguments",
+        at_once(*TEN_WITH_ARGUMENT),
+        1,
+        None,
+        (*TEN_WITH_ARGUMENT,),
+        unnamed=10,
     ),
-    Path("ten at once, the same new text", at_once(*[call(WITH_ARGUMENT, 1)] * 10), 2, None),
+    Path(
+        "ten at once, the same new text",
+        at_once(*[call(WITH_ARGUMENT, 1)] * 10),
+        2,
+        None,
+        unnamed=11,
+    ),
     Path("a transaction of nothing", transaction(), 0, 2),
     Path("a transaction of one", transaction(call(PLAIN)), 2, 3, KNOWN),
     Path("a transaction of three", transaction(*[call(PLAIN)] * 3), 4, 5, KNOWN),
-    Path("a transaction of ten at once", transaction(at_once(*[call(PLAIN)] * 10)), 3, None, KNOWN),
+    Path(
+        "a transaction of ten at once",
+        transaction(at_once(*[call(PLAIN)] * 10)),
+        3,
+        None,
+        KNOWN,
+        unnamed=11,
+    ),
     # A result in binary that cannot be would cost the transaction: it is described first.
     Path("a transaction of a new one", transaction(call(PLAIN)), 3, 4),
     Path("a transaction of a script", transaction(script("SELECT 1; SELECT 2")), 2, 3),
@@ -92,6 +111,7 @@ TOGETHER = [
         pipeline(*[lambda p, i=i: p.fetchval(f"SELECT $1::int4 + {i}", i) for i in range(10)]),
         2,
         None,
+        unnamed=11,
     ),
     Path(
         "a pipeline",
@@ -235,7 +255,13 @@ PREPARED = [
     Path("prepare, with an argument", prepare(WITH_ARGUMENT), 1, 1),
     Path("prepare what is known", prepare(WITH_ARGUMENT), 1, 1, KNOWN_WITH_ARGUMENT),
     Path("prepare again", prepare(PLAIN), 1, 2, (prepare(PLAIN),)),
-    Path("prepare three at once", at_once(*[prepare(f"SELECT {i}") for i in range(3)]), 1, None),
+    Path(
+        "prepare three at once",
+        at_once(*[prepare(f"SELECT {i}") for i in range(3)]),
+        1,
+        None,
+        unnamed=3,
+    ),
     Path("prepared and run twice", prepared(PLAIN), 3, 3),
     Path("prepared and run twice, with an argument", prepared(WITH_ARGUMENT, 1), 3, 3),
     # It was described when it was prepared: nothing is converted.
@@ -324,7 +350,8 @@ async def test_what_another_connection_knows(
         for act in TEN_WITH_ARGUMENT:
             assert await line.trips(act(one)) == 2
         assert await line.trips(TEN_WITH_ARGUMENT[0](other)) == 1
-        assert await line.trips(at_once(*TEN_WITH_ARGUMENT)(other)) == 1
+        ten_at_once = 10 if mode == "unnamed" else 1
+        assert await line.trips(at_once(*TEN_WITH_ARGUMENT)(other)) == ten_at_once
         assert await line.trips(TEN_WITH_ARGUMENT[0](stranger)) == 2
         # And in a transaction, together with its BEGIN.
         await call("SELECT $1::text", "")(one)
@@ -417,8 +444,11 @@ async def test_described_first(server: EmbeddedServer, mode: str) -> None:
         line.pgallop(**options) as one,
         line.pgallop(**options) as other,
     ):
+        acts = [call(PLAIN), call(WITH_ARGUMENT, 1)]
+        if mode == "named":  # else one at a time
+            acts.append(at_once(*TEN_PLAIN))
         for conn in one, other:
-            for act in call(PLAIN), call(WITH_ARGUMENT, 1), at_once(*TEN_PLAIN):
+            for act in acts:
                 assert await line.trips(act(conn)) == 2
                 assert await line.trips(act(conn)) == 1
 

@@ -10,6 +10,10 @@ from live import Connect
 
 import pgallop
 
+TWICE = """
+    CREATE FUNCTION twice({}) RETURNS text LANGUAGE sql AS $$ SELECT $1::text || '{}' $$
+"""
+
 OURS = "SELECT statement FROM pg_prepared_statements ORDER BY prepare_time, name"
 
 
@@ -218,3 +222,91 @@ async def test_one_text_for_two_kinds_of_call(connect: Connect) -> None:
         assert await conn.fetch(query) == [(1,), (2,), (3,)]
         assert await conn.fetchval(query) == 1
         assert await conn.fetch(query) == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("mode", ["named", "unnamed"])
+async def test_hidden_by_what_is_created_later(connect: Connect, mode: str) -> None:
+    """What the session creates under a name is meant by it from then on.
+
+    The server goes on to run what was prepared on the table that had the name before; an UPDATE
+    would change that one.
+    """
+    async with connect(statement_mode=mode) as conn:
+        await conn.execute("""
+            DROP SCHEMA IF EXISTS behind, before CASCADE;
+            CREATE SCHEMA behind; CREATE TABLE behind.hidden AS SELECT 1 AS a; CREATE SCHEMA before;
+        """)
+        try:
+            await conn.execute("SET search_path = before, behind")
+            for n in range(2, 5):
+                assert await conn.fetchval("SELECT a FROM hidden") == 1
+                await conn.execute(f'CREATE TEMP TABLE "hidden" AS SELECT {n} AS a')
+                assert await conn.fetchval("SELECT a FROM hidden") == n
+                await conn.execute("DROP TABLE pg_temp.hidden")
+            await conn.fetch("SELECT 5 AS a INTO TEMP hidden")
+            assert await conn.fetchval("SELECT a FROM hidden") == 5
+            await conn.execute("DROP TABLE pg_temp.hidden")
+            assert await conn.fetchval("SELECT a FROM hidden") == 1
+            await conn.execute("CREATE VIEW before.hidden AS SELECT 6 AS a")
+            assert await conn.fetchval("SELECT a FROM hidden") == 6
+        finally:
+            await conn.execute("DROP SCHEMA behind, before CASCADE")
+
+
+async def test_what_is_created_costs_no_other_statement(connect: Connect) -> None:
+    async with connect() as conn:
+        for query in ("SELECT $1::int", "SELECT count(*) FROM pg_class"):
+            await conn.fetch(query, *([1] if "$" in query else []))
+        await conn.execute("CREATE TEMP TABLE t (a int)")
+        await conn.execute("DROP TABLE t")
+        assert await prepared(conn) == ["SELECT $1::int", "SELECT count(*) FROM pg_class"]
+
+
+@pytest.mark.parametrize("mode", ["named", "unnamed"])
+async def test_another_parameter_type_in_a_transaction(connect: Connect, mode: str) -> None:
+    """The error that only the old description has made says that it will not come again."""
+    async with connect(statement_mode=mode) as conn, connect() as other:
+        await other.execute("DROP FUNCTION IF EXISTS twice(numeric), twice(int4)")
+        await other.execute(TWICE.format("numeric", "n"))
+        try:
+            assert await conn.fetchval("SELECT twice($1)", 3) == "3n"
+            await other.execute("DROP FUNCTION twice(numeric)")
+            await other.execute(TWICE.format("int4", "i"))
+            with pytest.raises(pgallop.UndefinedFunctionError) as raised:
+                async with conn.transaction():
+                    await conn.fetchval("SELECT twice($1)", 3)
+            assert raised.value.safe_to_retry
+            async with conn.transaction():
+                assert await conn.fetchval("SELECT twice($1)", 3) == "3i"
+        finally:
+            await other.execute("DROP FUNCTION IF EXISTS twice(numeric), twice(int4)")
+
+
+@pytest.mark.parametrize("mode", ["named", "unnamed"])
+async def test_a_pipeline_that_was_refused_by_the_old_columns(connect: Connect, mode: str) -> None:
+    async with connect(statement_mode=mode) as conn, connect() as other:
+        await other.execute("DROP TABLE IF EXISTS widths; CREATE TABLE widths AS SELECT 1 AS a")
+        try:
+            await conn.fetch("SELECT ctid::text, * FROM widths")
+            await conn.fetch("SELECT 'pg_type'::regclass, * FROM widths")
+            await other.execute("ALTER TABLE widths ADD b int")
+            for tries in range(2):
+                try:
+                    async with conn.pipeline() as pipeline:
+                        pipeline.fetch("SELECT 1")
+                        row = pipeline.fetchrow("SELECT 'pg_type'::regclass, * FROM widths")
+                except pgallop.PipelineError as error:
+                    if tries or not error.safe_to_retry:
+                        raise
+            assert row.result() == ("pg_type", 1, None)
+        finally:
+            await other.execute("DROP TABLE widths")
+
+
+async def test_the_proof_is_asked_again_when_the_server_has_lost_it(connect: Connect) -> None:
+    async with connect() as conn:
+        for n in range(3):
+            # In the first try its result is asked for in binary, which this type does not have.
+            query = f"SELECT relacl FROM pg_class WHERE relname = 'pg_type' /* {n} */"
+            assert await conn.fetchval(query) is not None
+            await conn.execute("DO 'BEGIN DEALLOCATE ALL; END'")

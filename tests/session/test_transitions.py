@@ -36,7 +36,9 @@ from pgallop.errors import ProtocolError
 from pgallop.session import transitions
 from pgallop.session.convert import Convert
 from pgallop.session.execute import Execute
+from pgallop.session.execute_many import ExecuteMany
 from pgallop.session.pipeline import Pipeline
+from pgallop.session.portal import ClosePortal
 from pgallop.session.transitions import DONE, ILLEGAL, compile_table
 
 Table = dict[str, dict[str, str]]
@@ -107,6 +109,17 @@ PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
         "last rows": (*(BIND_COMPLETE, MESSAGES["C"]) * 2, BIND_COMPLETE),
         "sync": (BIND_COMPLETE, MESSAGES["C"]) * 3,
         "failed": (BIND_COMPLETE, MESSAGES["E"]),
+        "describe": (BIND_COMPLETE,),
+        "last describe": (*(BIND_COMPLETE, MESSAGES["C"]) * 2, BIND_COMPLETE),
+    },
+    "DESCRIBE_EXECUTE": {
+        "bind": (),
+        "rows": (BIND_COMPLETE, MESSAGES["T"]),
+        "copy in": (BIND_COMPLETE, NO_DATA, MESSAGES["G"]),
+        "copy out": (BIND_COMPLETE, NO_DATA, MESSAGES["H"]),
+        "sync": (BIND_COMPLETE, MESSAGES["T"], MESSAGES["C"]),
+        "failed": (BIND_COMPLETE, MESSAGES["E"]),
+        "describe": (BIND_COMPLETE,),
     },
     "PARSE_EXECUTE": {
         "parse": (),
@@ -130,6 +143,20 @@ PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
         "sync": (*PARSED, MESSAGES["T"], MESSAGES["C"]) * 3,
         "failed": (*PARSED, MESSAGES["E"]),
     },
+    "EXECUTE_MANY": {
+        "bind": (*PARSED, MESSAGES["T"], MESSAGES["C"]),
+        "rows": (*PARSED, MESSAGES["T"]),
+        "sync": (*PARSED, MESSAGES["T"], MESSAGES["C"], *(BIND_COMPLETE, MESSAGES["C"]) * 2),
+        "failed": (*PARSED, MESSAGES["E"]),
+        "parse": (),
+        "first bind": (PARSE_COMPLETE,),
+        "describe": PARSED,
+    },
+    "CLOSE": {
+        "close": (),
+        "sync": (CLOSE_COMPLETE,),
+        "failed": (MESSAGES["E"],),
+    },
     "CONVERT": {
         "parse": (),
         "bind": (PARSE_COMPLETE,),
@@ -140,7 +167,8 @@ PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
     },
     "SIMPLE": {
         "statement": (),
-        "rows": (MESSAGES["T"],),
+        "columns": (MESSAGES["T"],),
+        "rows": (MESSAGES["T"], MESSAGES["D"]),
         "copy in": (MESSAGES["G"],),
         "copy out": (MESSAGES["H"],),
         "failed": (MESSAGES["E"],),
@@ -150,8 +178,8 @@ PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
 STATES = [(name, state) for name, table in TABLES.items() for state in table]
 
 
-def begin(name: str) -> tuple[Conversation, Answer]:
-    """A conversation whose one request follows the table of that name."""
+def begin(name: str, state: str) -> tuple[Conversation, Answer]:
+    """A conversation whose one request follows the table of that name, and can get to `state`."""
     talk = Conversation()
     if name == "STARTUP":
         return talk, talk.startup("sesam", private=True)
@@ -160,20 +188,32 @@ def begin(name: str) -> tuple[Conversation, Answer]:
     rows = statement("SELECT id FROM t", (), (("id", INT4),))
     if name == "EXECUTE":
         return talk, talk.execute(rows)
+    varying = statement("FETCH c", (), (("id", INT4),))
+    if name == "DESCRIBE_EXECUTE":
+        return talk, talk.execute(varying)
     if name == "PIPELINE":
-        return talk, talk.submit(Pipeline(None, [Execute(None, rows, ()) for _ in range(3)]))
+        first = varying if state == "describe" else rows
+        last = varying if state == "last describe" else rows
+        executes = [Execute(None, each, ()) for each in (first, rows, last)]
+        return talk, talk.submit(Pipeline(None, executes))
     unnamed = statement("SELECT id FROM t", (), (("id", INT4),), name=b"")
     if name == "PARSE_EXECUTE":
         return talk, talk.execute(unnamed)
     if name == "PARSE_PIPELINE":
         return talk, talk.submit(Pipeline(None, [Execute(None, unnamed, ()) for _ in range(3)]))
+    if name == "EXECUTE_MANY":
+        many = ExecuteMany(None, unnamed, True)
+        many.fill(iter([()] * 3))
+        return talk, talk.submit(many)
+    if name == "CLOSE":
+        return talk, talk.submit(ClosePortal(None, b"p1"))
     if name == "CONVERT":
         return talk, talk.submit(Convert(None, [int4(1)] * 3, INT4, 1))
     return talk, talk.simple("SELECT 1")
 
 
 def arrive(name: str, state: str) -> tuple[Conversation, Answer]:
-    talk, answer = begin(name)
+    talk, answer = begin(name, state)
     talk.server(*PATHS[name][state])
     assert answer.request.state == list(TABLES[name]).index(state)
     assert not answer.done()

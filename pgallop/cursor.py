@@ -1,0 +1,398 @@
+"""Cursors: the rows of a query a number at a time, inside a transaction.
+
+A cursor is a portal of the server, which ends with its transaction. One that was read to its end or
+that nobody holds any more is closed by a message that travels with the next statement.
+"""
+
+from collections import deque
+from collections.abc import Generator, Hashable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pgallop import converting, preparing, repetition
+from pgallop.codecs.codec import shown
+from pgallop.dispatch import Dispatch, plain_text
+from pgallop.errors import (
+    ConnectionBusyError,
+    DataError,
+    InterfaceError,
+    NoActiveSQLTransactionError,
+    PostgresError,
+    ProtocolError,
+)
+from pgallop.many import check_extended
+from pgallop.ownership import Block, BlockState
+from pgallop.rows.record import Record
+from pgallop.session.execute import Unreadable
+from pgallop.session.portal import ClosePortal, FetchPortal
+from pgallop.session.session import IN_FAILED_TRANSACTION
+from pgallop.session.statement import Description, Statement
+from pgallop.wire.frontend import MAX_PARAMETERS
+
+if TYPE_CHECKING:
+    from pgallop.connection import Connection
+
+DEFAULT_PREFETCH = 50
+
+# Execute counts rows in a signed int32, and one more is asked for the first time.
+MAX_ROWS = 2**31 - 2
+
+# Execute with this limit has none; a portal is opened only.
+NO_ROWS = -1
+
+
+class CursorFactory:
+    """What `Connection.cursor` returns: `async for` reads the rows, `await` gives a `Cursor`."""
+
+    def __init__(
+        self,
+        connection: "Connection",
+        dispatch: Dispatch,
+        key: Hashable,
+        args: tuple[Any, ...],
+        prefetch: int | None,
+        timeout: float | None,
+    ) -> None:
+        if not isinstance(key, preparing.Handle):
+            key = plain_text(key)
+        if prefetch is not None:
+            check_count("prefetch argument", prefetch)
+        self._connection = connection
+        self._dispatch = dispatch
+        self._key = key
+        self._args = args
+        self._prefetch = prefetch
+        self._timeout = timeout
+
+    def __aiter__(self) -> "CursorIterator":
+        prefetch = DEFAULT_PREFETCH if self._prefetch is None else self._prefetch
+        return CursorIterator(
+            self._connection, self._dispatch, self._key, self._args, prefetch, self._timeout
+        )
+
+    def __await__(self) -> "Generator[Any, None, Cursor]":
+        if self._prefetch is not None:
+            raise InterfaceError("prefetch argument can only be specified for iterable cursor")
+        cursor = Cursor(self._connection, self._dispatch, self._key, self._args)
+        return cursor.open(self._timeout).__await__()
+
+
+class BaseCursor:
+    """A portal and what is known of it."""
+
+    # For `__del__`, whatever __init__ got to.
+    _portal: bytes | None = None
+
+    def __init__(
+        self, connection: "Connection", dispatch: Dispatch, key: Hashable, args: tuple[Any, ...]
+    ) -> None:
+        self._connection = connection
+        self._dispatch = dispatch
+        self._key = key
+        self._query = preparing.query_of(key)
+        self._args = args
+        self._statement: Statement | None = None
+        self._transaction: Block | None = None
+        self._exhausted = False
+        self._busy = False
+        # By what its place was lost; no exception, for that would refer to this in its traceback.
+        self._lost = ""
+
+    async def _fetch(self, limit: int, timeout: float | None) -> list[Record]:
+        """Fetch up to `limit` rows, and open the portal if that was not done."""
+        dispatch = self._dispatch
+        timeout, deadline = dispatch.deadline(timeout)
+        self._begin()
+        try:
+            block = dispatch.ownership.mine()
+            if self._statement is None:
+                request = await self._open(limit, timeout, deadline)
+            else:
+                await dispatch.ownership.my_turn(block, deadline, timeout)
+                dispatch.check_unlost()
+                assert self._portal is not None
+                waiter = dispatch.new_future()
+                request = FetchPortal(waiter, self._statement, (), self._portal, limit, False)
+                dispatch.submit(request)
+            rows = await self._answer(request, timeout, deadline)
+        finally:
+            self._end()
+        if limit >= 0 and not request.suspended:
+            self._exhausted = True
+            self._close()
+        return rows
+
+    async def _open(self, limit: int, timeout: float | None, deadline: float | None) -> FetchPortal:
+        """Submit what opens the portal."""
+        dispatch = self._dispatch
+        if len(self._args) > MAX_PARAMETERS:
+            raise InterfaceError(
+                f"{len(self._args)} arguments, a statement may have {MAX_PARAMETERS}"
+            )
+        check_extended(dispatch, "cursors", self._query)
+        # The server may close the portals of a statement that it is told to forget.
+        dispatch.statements.pin(self._key)
+        try:
+            obtained, is_new = await preparing.obtain(dispatch, self._key, True, deadline, timeout)
+            try:
+                request = self._submit(obtained, limit)
+            except DataError:
+                if is_new:
+                    raise
+                # Refused by what was known of the types: what are they now?
+                preparing.forget(dispatch, obtained)
+                block = dispatch.ownership.mine()
+                found = await preparing.prepared(dispatch, [self._key], deadline, timeout, block)
+                request = self._submit(found[self._key], limit)
+        except BaseException:
+            preparing.unpin(dispatch, self._key)
+            raise
+        blocks = dispatch.ownership.blocks
+        self._transaction = blocks[0] if blocks else None
+        self._statement = request.statement
+        self._portal = request.portal
+        return request
+
+    def _submit(self, obtained: Statement, limit: int) -> FetchPortal:
+        dispatch = self._dispatch
+        statement = obtained
+        if obtained.parse or obtained.varies:
+            # Its next execution may have other columns, and this portal keeps its own.
+            columns = None if obtained.decoder is None else obtained.columns
+            description = Description(obtained.parameter_oids, columns)
+            statement = Statement(
+                obtained.query, obtained.name, description, dispatch.registry, obtained.key, True
+            )
+            statement.prepare = obtained.prepare
+        name = dispatch.new_portal_name()
+        request = FetchPortal(dispatch.new_future(), statement, self._args, name, limit, True)
+        dispatch.submit(request)
+        preparing.ride(statement)
+        if obtained.once:
+            dispatch.statements.forget(obtained)
+        return request
+
+    async def _answer(
+        self, request: FetchPortal, timeout: float | None, deadline: float | None
+    ) -> list[Record]:
+        """The rows; without them nobody knows where in its result the cursor is."""
+        dispatch = self._dispatch
+        dispatch.arm_until(request, deadline, timeout)
+        try:
+            rows, _ = await request.waiter
+        except Unreadable as unreadable:
+            try:
+                rows, _ = await converting.readable(
+                    dispatch, request, unreadable, deadline, timeout
+                )
+            except BaseException as error:
+                self._lost = type(error).__name__
+                raise
+        except PostgresError as error:
+            # Else the transaction has failed, and what follows is the server's to refuse.
+            if request.status != IN_FAILED_TRANSACTION:
+                self._lost = type(error).__name__
+            elif not request.bound and preparing.is_stale(error, request.statement):
+                preparing.forget(dispatch, request.statement)
+                repetition.explain_stale(error)
+            raise
+        except BaseException as error:
+            dropped = dispatch.leave(request, error)
+            if not dropped:
+                self._lost = type(error).__name__
+            elif request.opens:
+                self._forget_opening()
+            raise
+        return rows  # type: ignore[no-any-return]
+
+    def _forget_opening(self) -> None:
+        """What opens the portal was never sent."""
+        preparing.unpin(self._dispatch, self._key)
+        self._portal = self._statement = self._transaction = None
+
+    def _begin(self) -> None:
+        """Raise InterfaceError unless the cursor can be used, here and now; see `_end`."""
+        dispatch = self._dispatch
+        dispatch.check_usable()
+        blocks = dispatch.ownership.blocks
+        if self._statement is not None and not is_going_on(dispatch, self._transaction):
+            raise NoActiveSQLTransactionError("the transaction of the cursor has ended")
+        is_inside = dispatch.ownership.mine() is not None if blocks else dispatch.in_transaction()
+        if self._statement is not None and not is_inside:
+            raise dispatch.ownership.busy("the cursor belongs to ")
+        if not is_inside:
+            raise NoActiveSQLTransactionError("cursor cannot be created outside of a transaction")
+        if self._busy:
+            raise ConnectionBusyError(
+                "another operation of this cursor is in progress",
+                hint="await one before the next, or have a cursor for each task",
+                safe_to_retry=True,
+            )
+        if self._lost:
+            raise InterfaceError(
+                f"the place of the cursor in its result is not known any more: there was a "
+                f"{self._lost} in the middle of an operation",
+                hint="make another cursor",
+            )
+        dispatch.claim()
+        self._busy = True
+
+    def _end(self) -> None:
+        self._busy = False
+        self._dispatch.release()
+
+    def _close(self) -> None:
+        """Let the server forget the portal, if it is open."""
+        if self._portal is not None:
+            close_portal(self._dispatch, self._key, self._portal, self._transaction)
+            self._portal = None
+
+    def __del__(self) -> None:
+        if self._portal is not None:
+            self._dispatch.ownership.call_soon(
+                partial(close_portal, self._dispatch, self._key, self._portal, self._transaction)
+            )
+
+    def __repr__(self) -> str:
+        state = "exhausted " if self._exhausted else ""
+        return f'<{type(self).__name__} "{self._query:.30}" {state}{id(self):#x}>'
+
+
+class CursorIterator(BaseCursor):
+    """The rows of a query, for `async for`; `prefetch` of them are fetched at a time."""
+
+    def __init__(
+        self,
+        connection: "Connection",
+        dispatch: Dispatch,
+        key: Hashable,
+        args: tuple[Any, ...],
+        prefetch: int,
+        timeout: float | None,
+    ) -> None:
+        super().__init__(connection, dispatch, key, args)
+        self._prefetch = prefetch
+        self._timeout = timeout
+        self._buffer: deque[Record] = deque()
+
+    def __aiter__(self) -> "CursorIterator":
+        return self
+
+    async def __anext__(self) -> Record:
+        if not self._buffer and not self._exhausted:
+            # One more the first time: where the number of rows is a multiple of `prefetch`, their
+            # end would be found by another trip that brings nothing.
+            limit = self._prefetch + (self._statement is None)
+            self._buffer.extend(await self._fetch(limit, self._timeout))
+        if self._buffer:
+            return self._buffer.popleft()
+        raise StopAsyncIteration
+
+
+class Cursor(BaseCursor):
+    """An open portal into the rows of a query, from `await connection.cursor(...)`.
+
+    It is used by one task at a time, in the transaction it was made in. When a fetch is cancelled
+    or out of time, its rows may be gone, and the cursor cannot be used any more.
+    """
+
+    async def open(self, timeout: float | None) -> "Cursor":
+        """Open the portal, which awaiting the factory has done already."""
+        await self._fetch(NO_ROWS, timeout)
+        return self
+
+    async def fetch(self, n: int, *, timeout: float | None = None) -> list[Record]:
+        """The next `n` rows; fewer, at last none, when there are no more.
+
+        Args:
+            n: how many, at least 1.
+            timeout: seconds until TimeoutError is raised.
+
+        Raises:
+            NoActiveSQLTransactionError: its transaction has ended.
+            InterfaceError: another task's transaction has the connection, or an operation of this
+                cursor was interrupted before.
+
+        Example:
+            >>> cursor = await conn.cursor("SELECT generate_series(1, 100)")
+            >>> await cursor.fetch(2)
+            [<Record generate_series=1>, <Record generate_series=2>]
+        """
+        check_count("n", n)
+        if self._exhausted:
+            self._check_ended()
+            return []
+        return await self._fetch(n, timeout)
+
+    async def fetchrow(self, *, timeout: float | None = None) -> Record | None:
+        """The next row, None when there are no more; see `fetch`."""
+        if self._exhausted:
+            self._check_ended()
+            return None
+        rows = await self._fetch(1, timeout)
+        return rows[0] if rows else None
+
+    async def forward(self, n: int, *, timeout: float | None = None) -> int:
+        """Skip the next `n` rows; how many there were to skip. Errors as for `fetch`.
+
+        Example:
+            >>> cursor = await conn.cursor("SELECT generate_series(1, 100)")
+            >>> await cursor.forward(98), await cursor.forward(98)
+            (98, 2)
+
+        Source: PostgreSQL documentation, MOVE.
+        """
+        check_count("n", n)
+        if self._exhausted:
+            self._check_ended()
+            return 0
+        self._begin()
+        self._dispatch.release()  # the script claims for itself
+        assert self._portal is not None
+        try:
+            tag = await self._dispatch.script(f"MOVE FORWARD {n} {self._portal.decode()}", timeout)
+        except PostgresError:
+            raise
+        except BaseException as error:
+            self._lost = type(error).__name__
+            raise
+        finally:
+            self._busy = False
+        word, _, number = tag.partition(" ")
+        if word != "MOVE" or not number.isascii() or not number.isdigit() or int(number) > n:
+            self._dispatch.lose(ProtocolError(f"the server answered MOVE by {tag[:40]!r}"))
+        if int(number) < n:
+            self._exhausted = True
+            self._close()
+        return int(number)
+
+    def _check_ended(self) -> None:
+        self._begin()
+        self._end()
+
+
+def check_count(what: str, n: object) -> None:
+    """Raise InterfaceError unless `n` is a number of rows that can be asked for."""
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise InterfaceError(f"{what} must be an int, got {shown(n)}")
+    if n <= 0:
+        raise InterfaceError(f"{what} must be greater than zero")
+    if n > MAX_ROWS:
+        raise InterfaceError(f"{what} must be at most {MAX_ROWS}")
+
+
+def is_going_on(dispatch: Dispatch, transaction: Block | None) -> bool:
+    """Whether a transaction that had this outermost block, or none, is not over."""
+    if transaction is None:
+        return not dispatch.ownership.blocks and dispatch.in_transaction()
+    is_open = transaction in dispatch.ownership.blocks
+    return is_open and transaction.state is not BlockState.CLOSING
+
+
+def close_portal(
+    dispatch: Dispatch, key: Hashable, portal: bytes, transaction: Block | None
+) -> None:
+    """Let the server forget a portal, unless its transaction ends and takes it along."""
+    preparing.unpin(dispatch, key)
+    if is_going_on(dispatch, transaction):
+        dispatch.submit_soon(ClosePortal(None, portal))

@@ -1,0 +1,25 @@
+cimport cython
+
+from pgallop.session.execute cimport Execute
+from pgallop.session.request cimport Request
+from pgallop.session.statement cimport Statement
+from pgallop.wire.reader cimport Reader
+from pgallop.wire.writer cimport Writer
+
+
+cdef bytes TABLE
+cdef bytes EXECUTE_TABLE
+
+
+cdef class FetchPortal(Execute):
+    cdef readonly bytes portal
+    cdef readonly int limit
+    cdef readonly bint opens
+    cdef readonly bint suspended
+
+    @cython.locals(statement=Statement, start=Py_ssize_t)
+    cdef object write_bind(self, Writer writer)
+
+
+cdef class ClosePortal(Request):
+    cdef bytes portal
