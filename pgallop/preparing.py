@@ -256,8 +256,8 @@ def on_prepared(dispatch: "Dispatch", request: Request) -> None:
         if presumed.described is not None:
             forget(dispatch, presumed)
         return
-    if isinstance(key, str) and request.description is not None and not statement.varies:
-        remember(dispatch, key, request.description, request.generation)
+    if request.description is not None and not statement.varies:
+        remember(dispatch, request.query, request.description, request.generation)
     # One that has left the cache meanwhile must not come back: its name will be closed.
     if presumed is None or (presumed.described is not None and dispatch.statements.has(presumed)):
         statement.generation = request.generation

@@ -165,7 +165,7 @@ class Request:
         """Keep the tag of a notable statement."""
         if self.tags is None:
             self.tags = []
-        # What they tell does not depend on how often.
+        tag = tag.rstrip("0123456789 ")  # what they tell does not depend on how many rows
         if tag not in self.tags and len(self.tags) < MAX_TAGS:
             self.tags.append(tag)
 

@@ -12,8 +12,6 @@ from pathlib import PurePath
 # What goes through pgpool-II, which gives each client a session of its own: a part will do. After
 # each cancellation it takes a second, so those have a test of their own (test_pgpool.py).
 PGPOOL_FILES = (
-    "test_begin.py",
-    "test_errors.py",
     "test_pipeline_block.py",
     "test_pipelining.py",
     "test_queries.py",
@@ -116,7 +114,6 @@ TRANSACTION: Mapping[str, tuple[str, ...]] = {
         "test_pipeline_refused.py::test_a_stale_statement",
         "test_pipelining.py::test_the_same_new_statement_many_times",
         "test_cursors.py::*",
-        "test_executemany.py::*",
         "test_out_of_date.py::*",
         "test_prepare.py::*",
         "test_reset.py::*",

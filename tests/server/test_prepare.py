@@ -97,6 +97,15 @@ async def test_running_it(connect: Connect) -> None:
             await (await conn.prepare("SELECT pg_sleep(60)")).fetch(timeout=0.05)
 
 
+async def test_what_it_tells_is_known_for_the_text(connect: Connect) -> None:
+    """A connection with the same knowledge needs no description, be it for fetch or not."""
+    knowledge = pgallop.Knowledge()
+    async with connect(knowledge=knowledge) as conn, connect(knowledge=knowledge) as other:
+        await conn.prepare("SELECT $1::int")
+        assert len(knowledge) == 1
+        assert await other.fetchval("SELECT $1::int", 1) == 1
+
+
 async def test_wrong_arguments(connect: Connect) -> None:
     async with connect() as conn:
         statement = await conn.prepare("SELECT $1::int")
