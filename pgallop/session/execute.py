@@ -127,7 +127,8 @@ class Execute(Request):
             raise refused_argument(self.statement, i, arguments[i], error) from error
 
     def on_message(self, tag: int, reader: Reader) -> bool:
-        if tag == 68 and self.state == ROWS:  # DataRow in state "rows", the hot one
+        # DataRow in state ROWS, the hot one: a number compares in C, a global does not.
+        if tag == 68 and self.state == 1:
             self.on_row(reader)
             return False
         if self.on_prologue(tag, reader):

@@ -162,6 +162,8 @@ class Pooler(abc.ABC):
         shutil.copytree(program.parent, place)
         for path in (place, *place.iterdir()):
             path.chmod(0o755)
+            if self._account is not None:  # else the shell could not remove it
+                os.chown(path, self._account.uid, self._account.gid)
         return place / program.name
 
     def _start_on_free_port(self) -> None:

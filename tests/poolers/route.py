@@ -88,8 +88,11 @@ def pooler_of_the_run(server: EmbeddedServer, kind: Kind | None) -> Iterator[Poo
     else:
         notice_lost_clients(server)
         # With two or more sessions behind it, what is left in one of them is missed in the other.
-        # And what one test has left does no harm to others.
-        settings = {"default_pool_size": 60, "min_pool_size": 2, "server_reset_query_always": 1}
+        settings: dict[str, object] = {"default_pool_size": 60, "min_pool_size": 2}
+        if kind == "transaction":
+            # And what one test has left does no harm to others. (The name has to stay: see below.)
+            settings["server_reset_query"] = "RESET search_path; DISCARD TEMP"
+            settings["server_reset_query_always"] = 1
         with PgBouncer(server, kind, settings) as pgbouncer:
             yield pgbouncer
 

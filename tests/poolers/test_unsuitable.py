@@ -14,7 +14,7 @@ SERVER_TESTS = Path(__file__).parents[1] / "server"
 pytestmark = pytest.mark.once
 
 
-def tests_of_the_server() -> set[str]:
+def names_of_the_server_tests() -> set[str]:
     names = set()
     for path in SERVER_TESTS.glob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -25,7 +25,7 @@ def tests_of_the_server() -> set[str]:
 
 @pytest.mark.parametrize("kind", UNSUITABLE)
 def test_each_pattern_matches_a_test(kind: str) -> None:
-    names = tests_of_the_server()
+    names = names_of_the_server_tests()
     patterns = [pattern for group in UNSUITABLE[kind].values() for pattern in group]
     assert [pattern for pattern in patterns if not any(fnmatch(n, pattern) for n in names)] == []
     assert len(patterns) == len(set(patterns))

@@ -12,8 +12,6 @@ from pathlib import PurePath
 # What goes through pgpool-II, which gives each client a session of its own: a part will do. After
 # each cancellation it takes a second, so those have a test of their own (test_pgpool.py).
 PGPOOL_FILES = (
-    "test_pipeline_block.py",
-    "test_pipelining.py",
     "test_queries.py",
     "test_statement_cache.py",
     "test_transactions.py",
@@ -69,26 +67,38 @@ TRANSACTION: Mapping[str, tuple[str, ...]] = {
     "a temporary table stays in one session": (
         "test_cancellation.py::test_in_a_transaction",
         "test_copy_refused.py::*",
+        "test_errors.py::test_fields",
         "test_errors.py::test_in_each_phase",
         "test_errors.py::test_inside_a_transaction",
         "test_errors.py::test_neighbours_are_unharmed",
+        "test_executemany.py::test_columns_have_changed",
+        "test_executemany.py::test_the_server_goes",
+        "test_foreign.py::test_facts_are_for_everybody",
         "test_foreign.py::test_others_end_no_transaction",
-        "test_interruption.py::test_*transaction",
+        "test_interruption.py::test_*transaction*",
+        "test_interruption.py::test_neighbours_in_flight",
         "test_interruption.py::test_rollback",
+        "test_log_listeners.py::test_in_the_middle_of_rows",
         "test_neighbours.py::test_a_head_that_is_finishing_is_left_alone",
         "test_orphans.py::test_a_forgotten_savepoint",
         "test_orphans.py::test_forgotten",
         "test_pipelining.py::test_one_failure_among_neighbours",
         "test_pipelining.py::test_order",
         "test_queries.py::test_*command_tag*",
+        "test_queries.py::test_as_many_columns_as_there_can_be",
+        "test_queries.py::test_statements_without_result",
         "test_queries.py::test_failing_script_is_undone_as_a_whole",
         "test_queries.py::test_first_row_only_and_yet_all_of_the_work",
         "test_queries.py::test_script",
+        "test_records.py::*",
         "test_statement_cache.py::test_a_*table",
+        "test_statement_cache.py::test_hidden_by_what_is_created_later",
+        "test_statement_cache.py::test_what_is_created_costs_no_other_statement",
         "test_statement_cache.py::test_a_parameter_whose_type_has_changed",
         "test_statement_cache.py::test_after_alter_table*",
         "test_timeouts.py::test_a_timeout_that_is_none",
         "test_transactions.py::test_commit_that_fails",
+        "test_transactions.py::test_many_one_after_another",
     ),
     "LISTEN is said in one session, and heard in none": (
         "test_listen_together.py::*",
@@ -96,12 +106,15 @@ TRANSACTION: Mapping[str, tuple[str, ...]] = {
         "test_termination.py::*",
     ),
     "a backend is only known while it works for a connection, which is too late or over": (
+        "test_cancellation.py::test_all_of_a_pipeline",
         "test_cancellation.py::test_no_way_to_cancel",
+        "test_cancellation.py::test_stops_the_statement",
         "test_cancellation.py::test_what_follows_at_once_is_not_hit",
         "test_closing.py::*",
         "test_foreign.py::test_in_another_thread",
         "test_timeouts.py::test_a_frozen_server*",
         "test_timeouts.py::test_a_server_that_is_frozen_for_a_moment",
+        "test_transactions.py::test_rollback_on_cancellation",
     ),
     "statements without names are not on their way together, so none is hit with another": (
         "test_collateral.py::*",
@@ -127,7 +140,12 @@ TRANSACTION: Mapping[str, tuple[str, ...]] = {
 UNSUITABLE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "session": PGBOUNCER,
     "transaction": {**PGBOUNCER, **TRANSACTION},
-    "pgpool": {},
+    "pgpool": {
+        "pgpool-II follows statements and transactions itself, and answers for the server": (
+            "test_statement_cache.py::test_lost_behind_our_back",
+            "test_transactions.py::test_commit_that_fails",
+        ),
+    },
 }
 
 

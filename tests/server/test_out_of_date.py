@@ -60,7 +60,8 @@ async def test_two_that_learn_of_a_text_at_once(connect: Connect) -> None:
         first = asyncio.create_task(conn.fetchval(query, 1))
         await asyncio.sleep(0)
         await other.fetchval(query, 1)
-        assert await asyncio.gather(first, conn.fetchval(query, 2)) == [18, 19]
+        assert [await first, await conn.fetchval(query, 2)] == [18, 19]
+        await slow
         for i in range(3):
             await conn.fetch(f"SELECT {i}")
         assert len(await names(conn)) <= 2
@@ -121,9 +122,9 @@ async def test_other_columns_may_mean_other_parameters(connect: Connect) -> None
                 await first.fetch(query, 1)
             await admin.execute("ALTER TABLE turned ALTER a TYPE text")
             async with connect(knowledge=knowledge) as conn:
-                assert await asyncio.gather(
-                    conn.fetchval(query, 2), conn.fetchval(query, "x"), conn.fetchval(query, "y")
-                ) == ["2", "x", "y"]
+                values = [2, "x", "y"]
+                told = await asyncio.gather(*[conn.fetchval(query, value) for value in values])
+                assert told == ["2", "x", "y"]
         finally:
             await admin.execute("DROP TABLE turned")
 
