@@ -36,6 +36,7 @@ from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
 from pgallop.transport.stream import Stream
 from pgallop.wire.frontend import MAX_PARAMETERS
+from pgallop.wire.writer import TooLong
 
 # How often ROLLBACK is sent until the transaction has ended: a cancellation can hit some of them.
 ROLLBACKS = 10
@@ -156,7 +157,9 @@ class Dispatch:
         timeout = self._command_timeout if timeout is None else checked_seconds(timeout)
         try:
             request = self.execute(statement, args, limited)
-        except DataError:
+        except DataError as error:
+            if is_too_long(error):
+                raise
             preparing.forget(self, statement)  # the type may be another one by now
             return None
         if timeout is not None:
@@ -231,8 +234,8 @@ class Dispatch:
         statement, is_new = await preparing.obtain(self, key, bool(args), deadline, timeout)
         try:
             return self.execute(statement, args, limited)
-        except DataError:
-            if is_new:
+        except DataError as error:
+            if is_new or is_too_long(error):
                 raise
         # Refused by what was known of the types: what are they now?
         preparing.forget(self, statement)
@@ -588,6 +591,11 @@ def on_closed(ownership: Ownership, statements: StatementCache) -> None:
     """The connection is closed."""
     ownership.dissolve()
     statements.close()
+
+
+def is_too_long(error: DataError) -> bool:
+    """Whether an argument has more bytes than a message may have, of whatever type it is."""
+    return isinstance(error.__cause__, TooLong)
 
 
 def plain_text(query: object) -> str:

@@ -115,7 +115,12 @@ class StatementCache:
 
     def forget(self, statement: Statement) -> None:
         """`statement` is of no use any more; one that took its place meanwhile stays."""
-        if self._statements.get(statement.key) is statement:
+        current = self._statements.get(statement.key)
+        # What was learnt of one with a name of ours has made another one of that name.
+        has_name = isinstance(statement.key, str) and statement.name != b""
+        if current is statement or (
+            has_name and current is not None and current.name == statement.name
+        ):
             self.remove(statement.key)
 
     def drop(self, statement: Statement) -> None:

@@ -52,6 +52,13 @@ KNOWN: Final = {
     ("statement.py", "f'EXPLAIN ({options}) {self._handle.query}'"): (
         "EXPLAIN is in front of the caller's own text; the options are constants"
     ),
+    ("cursor.py", "f'MOVE FORWARD {n} {self._portal.decode()}'"): (
+        "a checked number, and a name of our own, new_portal_name()"
+    ),
+    (
+        "many.py",
+        "f'COPY FROM STDIN and TO STDOUT cannot run in {who}: it transfers data beside the query'",
+    ): SHOWN,
     ("transaction.py", "f'ISOLATION LEVEL {ISOLATION_LEVELS[self._isolation]}'"): "one of four",
     ("transaction.py", "f'SAVEPOINT {self._savepoint}'"): OUR_NAME,
     ("transaction.py", "f'RELEASE SAVEPOINT {self._savepoint}'"): OUR_NAME,
@@ -119,7 +126,9 @@ GIVEN: Final = {
     "key",
     "query_of(key)",
     "self._handle",
-    # Constants of session/convert.py and introspect.py.
+    "f'MOVE FORWARD {n} {self._portal.decode()}'",
+    # Constants of session/convert.py, session/execute_many.py and introspect.py.
+    "NO_SQL",
     "QUERY",
     "TYPES",
 }

@@ -33,6 +33,7 @@ from scripts import (
 )
 
 import pgallop
+from pgallop.preparing import TRIES
 
 READY = ready_for_query()
 
@@ -265,7 +266,7 @@ ODD_ERRORS = [
         name="ErrorResponse: the statement is not there, again and again",
         script=[
             *execute(FORGOTTEN, READY),
-            *again(3, FORGOTTEN),
+            *again(TRIES, FORGOTTEN),
         ],
         ask=fetch,
         error=pgallop.InvalidSQLStatementNameError,

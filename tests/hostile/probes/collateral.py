@@ -33,10 +33,10 @@ def proven_by(columns: bytes, *rows: bytes) -> Script:
     return [
         *WELCOME,
         *PREPARED,
-        *PREPARED,
-        expect("Bind", "Execute", "Sync", "Bind", "Execute", "Sync"),
+        expect("Bind", "Execute", "Sync"),
+        expect("Parse", "Describe", "Sync", "Bind", "Execute", "Sync"),
         wait(0.2),
-        send(CANCELED, CANCELED),
+        send(CANCELED, description(ONE), BIND_COMPLETE, CANCELED),
         expect("Parse", "Describe", "Sync"),
         send(PARSE_COMPLETE, parameter_description(NAMES, NAMES, NAMES), columns),
         send(ready_for_query()),
