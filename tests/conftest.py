@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,11 @@ from pgallop.cli.server import EmbeddedServer
 
 # The bench is no part of the package: it is found in the checkout, behind everything installed.
 sys.path.append(str(Path(__file__).parents[1]))
+
+# A shell starts what runs in its background with SIGINT ignored, and so would be the Ctrl-C of the
+# programs that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def is_ours(function: Callable[..., object], item: pytest.Item) -> bool:

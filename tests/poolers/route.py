@@ -109,6 +109,16 @@ def notice_lost_clients(server: EmbeddedServer) -> None:
             connection.execute("SELECT pg_reload_conf()")
 
 
+def renew_sessions(pooler: Pooler | None) -> None:
+    """Have PgBouncer close its sessions.
+
+    When a client leaves with several statements under way, PgBouncer 1.18 takes the first
+    ReadyForQuery for the last one, and the other answers come to who has the session next.
+    """
+    if isinstance(pooler, PgBouncer):
+        pooler.ask("RECONNECT")
+
+
 # They tell the connections of a run apart, and its backends.
 NUMBERS = itertools.count()
 NAME = "test connection"

@@ -55,7 +55,14 @@ def true_process_ids(monitor: Monitor, pooler: Pooler | None) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_session_left(monitors: list[Monitor]) -> Iterator[None]:
+def new_sessions(pooler: Pooler | None) -> Iterator[None]:
+    """The next test gets other sessions of a pooler than this one."""
+    yield
+    route.renew_sessions(pooler)
+
+
+@pytest.fixture(autouse=True)
+def no_session_left(monitors: list[Monitor], new_sessions: None) -> Iterator[None]:
     before = [monitor.sessions() for monitor in monitors]
     yield
     deadline = time.monotonic() + SESSION_END_SECONDS
