@@ -4,6 +4,7 @@ from pgallop.codecs.codec cimport Codec
 from pgallop.rows cimport cpython
 from pgallop.rows.record cimport Record, Shape
 from pgallop.wire cimport bigendian
+from pgallop.wire.framing cimport Framing
 from pgallop.wire.reader cimport Reader
 
 
@@ -16,6 +17,9 @@ cdef class RowDecoder:
 
     @cython.locals(record=Record)
     cdef Record decode(self, Reader reader)
+
+    @cython.locals(count=Py_ssize_t)
+    cdef Py_ssize_t decode_rows(self, Framing framing, list rows, Py_ssize_t most) except -1
 
     @cython.locals(codec=Codec, i=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t, pos=Py_ssize_t,
                    values=tuple)

@@ -13,6 +13,7 @@ from pgallop.errors import DataError, ProtocolError
 from pgallop.rows import cpython
 from pgallop.rows.record import Record, Shape
 from pgallop.wire import bigendian
+from pgallop.wire.framing import Framing
 from pgallop.wire.reader import Reader
 
 
@@ -47,6 +48,14 @@ class RowDecoder:
         else:
             cpython.track(record.fields)
         return record
+
+    def decode_rows(self, framing: Framing, rows: list[Record], most: int) -> int:
+        """Read the DataRows that are at hand, up to `most`, into `rows`; how many they were."""
+        count = 0
+        while count < most and framing.next_row():
+            rows.append(self.decode(framing.reader))
+            count += 1
+        return count
 
     def fields(self, reader: Reader) -> tuple[Any, ...]:
         width = self.width

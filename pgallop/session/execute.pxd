@@ -5,6 +5,7 @@ from pgallop.rows cimport cpython
 from pgallop.session cimport copy_refusal
 from pgallop.session.request cimport Request
 from pgallop.session.statement cimport Statement
+from pgallop.wire.framing cimport Framing
 from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
 
@@ -28,6 +29,7 @@ cdef class Execute(Request):
     cdef int write_arguments(self, Writer writer) except -1
     @cython.locals(successor=int)
     cdef bint on_message(self, int tag, Reader reader) except -1
+    cdef Py_ssize_t on_rows(self, Framing framing, Py_ssize_t most) except -1
     cdef object on_row(self, Reader reader)
     cpdef object refuse(self, dict fields)
     cpdef list all_rows(self)

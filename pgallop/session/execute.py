@@ -33,6 +33,7 @@ from pgallop.session.transitions import (
     compile_table,
 )
 from pgallop.wire import backend
+from pgallop.wire.framing import Framing
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import TooLong, Writer
 
@@ -154,6 +155,17 @@ class Execute(Request):
             elif tag == 110:  # NoData
                 self.statement.on_portal(None)
         return False
+
+    def on_rows(self, framing: Framing, most: int) -> int:
+        self.on_message(68, framing.reader)
+        if self.state != 1 or self.discarded or self.error is not None or self.limited:
+            return 1
+        # Nothing but rows for a while, and nothing to be looked at in between.
+        try:
+            return 1 + self.statement.decoder.decode_rows(framing, self.rows, most - 1)
+        except errors.DataError as error:
+            self.fail(error)
+            return most
 
     def refuse(self, fields: dict[str, str]) -> None:
         """Fail by the server's error, or by that of the Parse which this has relied on."""

@@ -3,6 +3,7 @@ cimport cython
 from pgallop.session.execute cimport Execute
 from pgallop.session.request cimport Request
 from pgallop.session.statement cimport Statement
+from pgallop.wire.framing cimport Framing
 from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
 
@@ -29,4 +30,5 @@ cdef class ExecuteMany(Execute):
     cdef bytes abort(self)
     @cython.locals(successor=int)
     cdef bint on_message(self, int tag, Reader reader) except -1
+    cdef Py_ssize_t on_rows(self, Framing framing, Py_ssize_t most) except -1
     cdef object on_error(self, Reader reader)

@@ -24,6 +24,7 @@ from pgallop.session.request import Request, Waiter
 from pgallop.session.statement import Statement
 from pgallop.session.transitions import DONE, EXECUTE_MANY, compile_table
 from pgallop.wire import backend, frontend
+from pgallop.wire.framing import Framing
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
@@ -185,6 +186,9 @@ class ExecuteMany(Execute):
             if self.answered == self.written:
                 self.state = SYNC
         return False
+
+    def on_rows(self, framing: Framing, most: int) -> int:
+        return Request.on_rows(self, framing, most)
 
     def on_error(self, reader: Reader) -> None:
         """Fail by the server's error, which says in which execution it came up."""

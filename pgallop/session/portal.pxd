@@ -3,6 +3,7 @@ cimport cython
 from pgallop.session.execute cimport Execute
 from pgallop.session.request cimport Request
 from pgallop.session.statement cimport Statement
+from pgallop.wire.framing cimport Framing
 from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
 
@@ -19,6 +20,7 @@ cdef class FetchPortal(Execute):
 
     @cython.locals(statement=Statement, start=Py_ssize_t)
     cdef object write_bind(self, Writer writer)
+    cdef Py_ssize_t on_rows(self, Framing framing, Py_ssize_t most) except -1
 
 
 cdef class ClosePortal(Request):

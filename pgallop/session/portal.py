@@ -21,6 +21,7 @@ from pgallop.session.request import Request, Waiter
 from pgallop.session.statement import Statement
 from pgallop.session.transitions import CLOSE, DONE, EXECUTE, compile_table
 from pgallop.wire import backend, frontend
+from pgallop.wire.framing import Framing
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
@@ -96,6 +97,9 @@ class FetchPortal(Execute):
         elif self.limit < 0 and self.state == ROWS:
             self.state = SYNC
         return done
+
+    def on_rows(self, framing: Framing, most: int) -> int:
+        return Request.on_rows(self, framing, most)
 
     def on_row(self, reader: Reader) -> None:
         if len(self.rows) == self.limit:

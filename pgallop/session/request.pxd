@@ -1,5 +1,6 @@
 from libc.stdint cimport int64_t
 
+from pgallop.wire.framing cimport Framing
 from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
 
@@ -31,6 +32,7 @@ cdef class Request:
     cdef object on_room(self)
     cdef bytes abort(self)
     cdef bint on_message(self, int tag, Reader reader) except -1
+    cdef Py_ssize_t on_rows(self, Framing framing, Py_ssize_t most) except -1
     cdef int step(self, int tag) except -1
     cdef object note(self, str tag)
     cdef object result(self)

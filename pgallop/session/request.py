@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from pgallop.errors import ProtocolError
 from pgallop.session.transitions import DONE, ILLEGAL
 from pgallop.wire import frontend
+from pgallop.wire.framing import Framing
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
@@ -144,6 +145,11 @@ class Request:
     def on_message(self, tag: int, reader: Reader) -> bool:
         """Take one message of the server; True with the one that ends the request."""
         return self.step(tag) == DONE
+
+    def on_rows(self, framing: Framing, most: int) -> int:
+        """Take a DataRow, and up to `most` if more are at hand; how many were taken."""
+        self.on_message(68, framing.reader)
+        return 1
 
     def step(self, tag: int) -> int:
         """Move to the next state, or raise if `tag` may not come now."""

@@ -16,6 +16,7 @@ notifications and parameter changes belong to nobody and bypass it.
 
 from collections import deque
 from collections.abc import Callable
+from sys import maxsize
 
 from pgallop import errors
 from pgallop.errors import (
@@ -283,28 +284,32 @@ class Session:
 
     def pump(self, limit: int) -> bool:
         """Walk up to `limit` received messages, 0 for all; whether more may be there."""
+        if limit == 0:
+            limit = maxsize
         framing = self.framing
         reader = framing.reader
         while framing.next():
             tag = framing.tag
-            if tag in b"NAS":
+            head = self.head
+            if tag == 68 and head is not None:  # DataRow
+                limit -= head.on_rows(framing, limit)
+            elif tag in b"NAS":
                 self.on_asynchronous(tag, reader)
                 if self.paused:
                     return True
+                limit -= 1
+            elif head is None:
+                self.on_unsolicited(tag, reader)
             else:
-                head = self.head
-                if head is None:
-                    self.on_unsolicited(tag, reader)
-                else:
-                    if tag == 90:  # ReadyForQuery
-                        head.status_before = self.status
-                        self.status = backend.ready_for_query(reader)
-                    if head.on_message(tag, reader):
-                        self.finish_head()
-                    elif head.reply:
-                        self.send_reply_of(head)
-            limit -= 1
-            if limit == 0:
+                if tag == 90:  # ReadyForQuery
+                    head.status_before = self.status
+                    self.status = backend.ready_for_query(reader)
+                if head.on_message(tag, reader):
+                    self.finish_head()
+                elif head.reply:
+                    self.send_reply_of(head)
+                limit -= 1
+            if limit <= 0:
                 return True
         return False
 

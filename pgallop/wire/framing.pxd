@@ -27,6 +27,8 @@ cdef class Framing:
     @cython.locals(taken=Py_ssize_t, end=Py_ssize_t, header=bytes)
     cdef object complete(self, bytes data)
     cdef bint next(self) except -1
+    @cython.locals(start=Py_ssize_t, end=Py_ssize_t, length=Py_ssize_t)
+    cdef bint next_row(self) noexcept
     cdef bint stop(self) except -1
     cdef object drop(self)
     cdef Py_ssize_t message_length(self, const unsigned char *base, Py_ssize_t pos) except -1
