@@ -20,6 +20,12 @@ static inline PyObject *pgallop_filled(PyObject *tuple) {
     Py_INCREF(tuple);
     return tuple;
 }
+/* The item is known to be there. */
+static inline PyObject *pgallop_item(PyObject *tuple, Py_ssize_t i) {
+    PyObject *item = PyTuple_GET_ITEM(tuple, i);
+    Py_INCREF(item);
+    return item;
+}
 static inline void pgallop_untrack(PyObject *object) {
     PyObject_GC_UnTrack(object);
 }

@@ -5,7 +5,10 @@ is filled in place, out of the collector's sight until it is shown to it (`track
 stands in for it until it is complete.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pgallop.codecs.codec import Codec
 
 
 def new_tuple(size: int) -> list[Any]:
@@ -18,6 +21,10 @@ def fill(values: list[Any], i: int, value: object) -> None:
 
 def filled(values: list[Any]) -> tuple[Any, ...]:
     return tuple(values)
+
+
+def codec_at(codecs: "tuple[Codec, ...]", i: int) -> "Codec":
+    return codecs[i]
 
 
 def untrack(value: object) -> None:

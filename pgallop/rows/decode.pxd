@@ -1,7 +1,7 @@
 cimport cython
 
 from pgallop.codecs.codec cimport Codec
-from pgallop.rows cimport cpython
+from pgallop.rows cimport cpython, record
 from pgallop.rows.record cimport Record, Shape
 from pgallop.wire cimport bigendian
 from pgallop.wire.framing cimport Framing
@@ -14,13 +14,13 @@ cdef class RowDecoder:
     cdef readonly tuple codecs
     cdef Py_ssize_t width
     cdef bint atomic
+    cdef Py_ssize_t column
 
-    @cython.locals(record=Record)
     cdef Record decode(self, Reader reader)
 
-    @cython.locals(count=Py_ssize_t)
+    @cython.locals(count=Py_ssize_t, reader=Reader)
     cdef Py_ssize_t decode_rows(self, Framing framing, list rows, Py_ssize_t most) except -1
 
-    @cython.locals(codec=Codec, i=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t, pos=Py_ssize_t,
-                   values=tuple)
+    @cython.locals(codec=Codec, codecs=tuple, i=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t,
+                   pos=Py_ssize_t, values=tuple)
     cdef tuple fields(self, Reader reader)

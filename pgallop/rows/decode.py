@@ -10,7 +10,7 @@ from typing import Any
 
 from pgallop.codecs.codec import Codec
 from pgallop.errors import DataError, ProtocolError
-from pgallop.rows import cpython
+from pgallop.rows import cpython, record
 from pgallop.rows.record import Record, Shape
 from pgallop.wire import bigendian
 from pgallop.wire.framing import Framing
@@ -23,12 +23,13 @@ class RowDecoder:
     `names`: the columns' names; `codecs`: what reads each of them.
     """
 
-    __slots__ = ("atomic", "codecs", "shape", "width")
+    __slots__ = ("atomic", "codecs", "column", "shape", "width")
 
     shape: Shape
     codecs: tuple[Codec, ...]
     width: int
     atomic: bool
+    column: int
 
     def __init__(self, names: tuple[str, ...], codecs: tuple[Codec, ...]) -> None:
         if len(names) != len(codecs):
@@ -36,76 +37,84 @@ class RowDecoder:
         self.shape = Shape(names)
         self.codecs = codecs
         self.width = len(codecs)
+        self.column = 0
         self.atomic = all(codec.atomic for codec in codecs)
 
     def decode(self, reader: Reader) -> Record:
         """Read a DataRow to its end."""
-        record = Record.__new__(Record)
-        record.shape = self.shape
-        record.fields = self.fields(reader)
-        if self.atomic:
-            cpython.untrack(record)
-        else:
-            cpython.track(record.fields)
-        return record
+        try:
+            return record.new_record(self.shape, self.fields(reader), self.atomic)
+        except Exception as error:
+            raise self.told(error) from error.__cause__
 
     def decode_rows(self, framing: Framing, rows: list[Record], most: int) -> int:
         """Read the DataRows that are at hand, up to `most`, into `rows`; how many they were."""
+        reader = framing.reader
         count = 0
-        while count < most and framing.next_row():
-            rows.append(self.decode(framing.reader))
-            count += 1
+        try:
+            while count < most and framing.next_row():
+                rows.append(record.new_record(self.shape, self.fields(reader), self.atomic))
+                count += 1
+        except Exception as error:
+            raise self.told(error) from error.__cause__
         return count
 
     def fields(self, reader: Reader) -> tuple[Any, ...]:
+        """Read the values of a DataRow; `column` is the number of the one that raises."""
         width = self.width
-        if reader.read_uint16() != width:
-            raise ProtocolError(f"a row does not have the {width} columns that were described")
-        values = cpython.new_tuple(width)
         base = reader.base
         pos = reader.pos
         end = reader.end
-        i = 0
-        try:
-            for i in range(width):
-                if end - pos < 4:
-                    raise self.lie(i, 4, end - pos)
-                size = bigendian.load_int32(base, pos)
-                pos += 4
-                if size == -1:
-                    cpython.fill(values, i, None)
-                    continue
-                if size < 0 or size > end - pos:
-                    raise self.lie(i, size, end - pos)
-                codec = self.codecs[i]
-                # The codec sees its field and nothing else, and has to read all of it.
-                reader.pos = pos
-                pos += size
-                reader.end = pos
-                cpython.fill(values, i, codec.decode(reader, size))
-                if reader.pos != pos:
-                    raise self.misfit(i, size)
-        except (ProtocolError, MemoryError):
-            raise
-        except Exception as error:
-            raise self.undecodable(i, error) from error
+        if end - pos < 2 or bigendian.load_uint16(base, pos) != width:
+            raise ProtocolError(f"a row does not have the {width} columns that were described")
+        pos += 2
+        codecs = self.codecs
+        values = cpython.new_tuple(width)
+        for i in range(width):
+            self.column = i
+            if end - pos < 4:
+                raise self.lie(4, end - pos)
+            size = bigendian.load_int32(base, pos)
+            pos += 4
+            if size == -1:
+                cpython.fill(values, i, None)
+                continue
+            if size < 0 or size > end - pos:
+                raise self.lie(size, end - pos)
+            codec = cpython.codec_at(codecs, i)
+            # The codec sees its field and nothing else, and has to read all of it.
+            reader.pos = pos
+            pos += size
+            reader.end = pos
+            cpython.fill(values, i, codec.decode(reader, size))
+            if reader.pos != pos:
+                raise self.misfit(size)
         if pos != end:
             raise ProtocolError(f"{end - pos} bytes are left over in a row")
         return cpython.filled(values)
 
-    def misfit(self, i: int, size: int) -> ProtocolError:
+    def misfit(self, size: int) -> ProtocolError:
         return ProtocolError(
-            f"column {self.shape.names[i]!r} has {size} bytes, which is not what its type "
-            f"{self.codecs[i].name} takes"
+            f"column {self.name()!r} has {size} bytes, which is not what its type "
+            f"{self.codecs[self.column].name} takes"
         )
 
-    def lie(self, i: int, size: int, left: int) -> ProtocolError:
+    def lie(self, size: int, left: int) -> ProtocolError:
         return ProtocolError(
-            f"column {self.shape.names[i]!r} would take {size} bytes where {left} are left"
+            f"column {self.name()!r} would take {size} bytes where {left} are left"
         )
 
-    def undecodable(self, i: int, cause: Exception) -> DataError:
-        return DataError(
-            f"column {self.shape.names[i]!r} ({self.codecs[i].name}) cannot be read: {cause}",
+    def name(self) -> str:
+        """The name of the column that is being read."""
+        return self.shape.names[self.column]
+
+    def told(self, error: Exception) -> Exception:
+        """What the caller is told of `error`: it is his if a value cannot be held by Python."""
+        if isinstance(error, (ProtocolError, MemoryError)):
+            return error
+        told = DataError(
+            f"column {self.name()!r} ({self.codecs[self.column].name}) cannot be read: {error}",
             hint="cast it to text in the query to see it as it is",
         )
+        told.__cause__ = error
+        return told

@@ -2,6 +2,7 @@ cimport cython
 
 from pgallop.codecs.codec cimport Codec
 from pgallop.rows cimport cpython
+from pgallop.rows.decode cimport RowDecoder
 from pgallop.session cimport copy_refusal
 from pgallop.session.request cimport Request
 from pgallop.session.statement cimport Statement
@@ -29,6 +30,7 @@ cdef class Execute(Request):
     cdef int write_arguments(self, Writer writer) except -1
     @cython.locals(successor=int)
     cdef bint on_message(self, int tag, Reader reader) except -1
+    @cython.locals(decoder=RowDecoder)
     cdef Py_ssize_t on_rows(self, Framing framing, Py_ssize_t most) except -1
     cdef object on_row(self, Reader reader)
     cpdef object refuse(self, dict fields)

@@ -158,11 +158,18 @@ class Execute(Request):
 
     def on_rows(self, framing: Framing, most: int) -> int:
         self.on_message(68, framing.reader)
-        if self.state != 1 or self.discarded or self.error is not None or self.limited:
+        decoder = self.statement.decoder
+        if (
+            self.state != 1
+            or self.discarded
+            or self.error is not None
+            or self.limited
+            or not decoder
+        ):
             return 1
         # Nothing but rows for a while, and nothing to be looked at in between.
         try:
-            return 1 + self.statement.decoder.decode_rows(framing, self.rows, most - 1)
+            return 1 + decoder.decode_rows(framing, self.rows, most - 1)
         except errors.DataError as error:
             self.fail(error)
             return most

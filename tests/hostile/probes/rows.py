@@ -39,8 +39,8 @@ DONE = command_complete("SELECT 1")
 BIG_ROW = message("D", int2(1) + int4(50_000_000), length=50_000_010)
 
 PROBES = [
-    row("nothing", b"", "announced 2 bytes where 0 remain"),
-    row("half a count", b"\0", "announced 2 bytes where 1 remain"),
+    row("nothing", b"", "does not have the 2 columns"),
+    row("half a count", b"\0", "does not have the 2 columns"),
     row("no fields", int2(0), "does not have the 2 columns"),
     row("one field too few", int2(1) + field(1, b"x"), "does not have the 2 columns"),
     row("one field too many", int2(3) + field(1, b"x") * 3, "does not have the 2 columns"),
