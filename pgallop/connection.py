@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from pgallop import resolving
 from pgallop.capabilities import Capabilities, capabilities
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.config.options import ConnectOptions
@@ -33,6 +34,8 @@ from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
 from pgallop.types import ServerSettings, ServerVersion, parse_server_version
 from pgallop.wire import frontend
+
+APPLICATION_NAME = "application_name"
 
 
 class Connection:
@@ -58,15 +61,11 @@ class Connection:
         self._termination_listeners = TerminationListeners(loop)
         self._canceller = Canceller(loop, link, options.drain_timeout)
         host = link.host
-        server = (
-            host.host,
-            host.port,
-            options.database,
-            options.user,
-            tuple(sorted(options.server_settings.items())),
-        )
+        # Whatever may change what a text means; the name of an application does not.
+        settings = [each for each in options.server_settings.items() if each[0] != APPLICATION_NAME]
+        server = (host.host, host.port, options.database, options.user, tuple(sorted(settings)))
         scope = Scope(knowledge, server, link.session.parameters)
-        registry = builtin_registry().copy()
+        registry = builtin_registry(options.codecs).copy()
         self._dispatch = Dispatch(link, loop, registry, self._canceller, scope, options)
         self._closing = False
         self._server_version: ServerVersion | None = None
@@ -77,7 +76,7 @@ class Connection:
         self._channels = Channels(loop, link.session, self._dispatch, inbox)
         self._capabilities: Capabilities | None = None
         self._resetting = Resetting(self._dispatch, (self._channels, self._log_listeners))
-        self._resetting.on_complete = partial(on_reset, scope, link.session)
+        self._resetting.on_complete = partial(on_reset, scope, self._dispatch, link.session)
 
     # Statements
 
@@ -238,7 +237,7 @@ class Connection:
 
         Raises:
             PostgresError: the server refused; a note in its traceback tells which arguments.
-            DataError: an argument does not fit its type; the message begins with `args[17]: `.
+            DataError: an argument does not fit its type; the message begins with `args[17]:`.
             InterfaceError: wrong number of arguments, or the connection is closed or belongs to
                 another loop.
             UnsupportedClientFeatureError: a COPY from or to the client, or the connection has
@@ -578,7 +577,7 @@ class Connection:
         )
 
 
-def on_reset(scope: Scope, session: Session, script: str) -> None:
+def on_reset(scope: Scope, dispatch: Dispatch, session: Session, script: str) -> None:
     """The session was reset: names mean again what they meant when it began.
 
     Not where the server cannot do all of that, nor after what a subclass does instead.
@@ -587,3 +586,4 @@ def on_reset(scope: Scope, session: Session, script: str) -> None:
     is_complete = server.roles and server.settings and server.temporary_tables
     if is_complete and script == server.reset_query:
         scope.rejoin()
+        resolving.recall(dispatch)

@@ -24,7 +24,7 @@ PHASES: dict[str, tuple[Phase, type[pgallop.PostgresError]]] = {
         pgallop.UndefinedFunctionError,
     ),
     "bind: the value": (
-        lambda c: c.fetch("SELECT $1::money", "no money"),
+        lambda c: c.fetch("SELECT $1::aclitem", "nobody"),
         pgallop.InvalidTextRepresentationError,
     ),
     "bind: a constant expression": (
