@@ -6,7 +6,7 @@ async with pgallop.connect("postgresql://localhost/shop") as conn:
     rows = await conn.fetch("SELECT id, name FROM users WHERE id < $1", 10)
 """
 
-from pgallop import errors, types
+from pgallop import errors, types, values
 from pgallop import errors as exceptions
 from pgallop._sqlstate import *  # noqa: F403 (mypy does not see them through errors, in a cycle)
 from pgallop._version import __version__
@@ -19,6 +19,7 @@ from pgallop.rows.record import Record
 from pgallop.session.outcomes import Outcome
 from pgallop.statement import PreparedStatement
 from pgallop.transaction import Transaction
+from pgallop.values import *  # noqa: F403 (so do the classes of values)
 from pgallop.wire import reader as _reader
 
 # Whether the hot modules are compiled or interpreted.
@@ -41,3 +42,4 @@ __all__ = [
     "types",
 ]
 __all__ += errors.__all__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+__all__ += values.__all__  # pyright: ignore[reportUnknownVariableType]

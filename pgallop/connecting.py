@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from pgallop.codecs.codec import shown
+from pgallop.config.codecs import Json, OutOfRange
 from pgallop.config.options import NOT_GIVEN, NotGiven, resolve
 from pgallop.connection import Connection
 from pgallop.errors import ClientConfigurationError, InterfaceError
@@ -44,6 +45,8 @@ def connect(
     keepalives_interval: int | None = None,
     keepalives_count: int | None = None,
     tcp_user_timeout: int | None = None,
+    out_of_range: OutOfRange = "raise",
+    json: Json = "stdlib",
 ) -> "ConnectCall":
     """Connect to a PostgreSQL server.
 
@@ -89,6 +92,13 @@ def connect(
         keepalives_count: unanswered probes after which the connection is lost, 6 by default.
         tcp_user_timeout: milliseconds that sent data may stay unacknowledged, the system's default
             if not given; a server that dies with a statement on its way to it is noticed by this.
+        out_of_range: what to do about values that Python does not have, such as the year 10000 or
+            24:00: "raise" a DataError, "clamp" them to the nearest one that Python has, or read and
+            write the server's "text". For all of date, time, timetz, timestamp, timestamptz and
+            interval, or for some in a mapping, as in `{"date": "text"}`.
+        json: what reads and writes json and jsonb: "stdlib", "orjson", "msgspec", or a pair of
+            functions (dumps, loads), of which `dumps(object)` returns str or bytes, and `loads` is
+            given a str.
 
     Returns:
         Something to await, which gives a `Connection`, or to enter with `async with`, which closes

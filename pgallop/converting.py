@@ -8,6 +8,8 @@ the server is asked for the other form of the values: a `SELECT $1` each, all in
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from pgallop import resolving
+from pgallop.codecs.codec import Unresolved
 from pgallop.errors import (
     DataError,
     InFailedSQLTransactionError,
@@ -49,21 +51,8 @@ async def readable(
                     known[row[i]] = None
         await asyncio.sleep(0)
     for i, known in values.items():
-        codec, format = dispatch.registry.get(decoder.codecs[i].oid), decoder.codecs[i].format
-        wanted = list(known)
-        for start in range(0, len(wanted), CHUNK):
-            chunk = wanted[start : start + CHUNK]
-            convert = Convert(dispatch.new_future(), chunk, codec.oid, format)
-            try:
-                converted = await turned(dispatch, convert, deadline, timeout)
-                known.update(zip(chunk, map(codec.loads, converted), strict=True))
-            except TELLING_NOTHING:
-                raise
-            except (PostgresError, ValueError) as error:
-                raise DataError(
-                    f"column {decoder.shape.names[i]!r} ({codec.name}) cannot be read: {error}",
-                    hint="the statement has run; cast the column to text in it",
-                ) from error
+        column = decoder.shape.names[i], decoder.codecs[i].oid, decoder.codecs[i].format
+        await read_values(dispatch, column, known, deadline, timeout)
     for start in range(0, len(rows), CHUNK):
         for k in range(start, min(start + CHUNK, len(rows))):
             fields = list(rows[k])
@@ -72,6 +61,38 @@ async def readable(
             rows[k] = Record(decoder.shape, tuple(fields))
         await asyncio.sleep(0)
     return rows, request.command
+
+
+async def read_values(
+    dispatch: "Dispatch",
+    column: tuple[str, int, int],
+    known: dict[bytes, Any],
+    deadline: float | None,
+    timeout: float | None,
+) -> None:
+    """Fill in what the values of a column are, which has a name, a type and came in a format."""
+    name, oid, format = column
+    if isinstance(dispatch.registry.get(oid), Unresolved):
+        question = resolving.question(dispatch)
+        resolving.learn(dispatch, await turned(dispatch, question, deadline, timeout))
+    codec = dispatch.registry.get(oid)
+    wanted = list(known)
+    for start in range(0, len(wanted), CHUNK):
+        chunk = wanted[start : start + CHUNK]
+        try:
+            readable = chunk
+            if codec.format != format:
+                convert = Convert(dispatch.new_future(), chunk, oid, format)
+                readable = await turned(dispatch, convert, deadline, timeout)
+            known.update(zip(chunk, map(codec.loads, readable), strict=True))
+        except TELLING_NOTHING:
+            raise
+        except (PostgresError, ValueError) as error:
+            raise DataError(
+                f"column {name!r} ({codec.name}) cannot be read: {error}",
+                hint="the statement has run; cast the column to text in it",
+            ) from error
+        await asyncio.sleep(0)
 
 
 async def turned(

@@ -127,7 +127,7 @@ class Dispatch:
         self.ownership = Ownership(loop, patient=not options.strict)
         self.canceller = canceller
         canceller.on_closed = partial(on_closed, self.ownership, self.statements)
-        link.session.on_tags = partial(on_tags, scope, self.statements)
+        link.session.on_tags = partial(on_tags, scope, self.statements, registry)
 
     # One statement
 
@@ -152,6 +152,7 @@ class Dispatch:
                 and not self.ownership.is_my_turn()
             )
             or (statement.parse and not preparing.is_current(self, statement))
+            or statement.is_unresolved
         ):
             return None
         timeout = self._command_timeout if timeout is None else checked_seconds(timeout)

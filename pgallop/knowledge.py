@@ -8,6 +8,8 @@ encoded with, the result is described again when it comes, and what was wrong is
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 
+from pgallop.codecs import money
+from pgallop.codecs.registry import Registry
 from pgallop.session.request import Request
 from pgallop.session.session import is_open
 from pgallop.session.statement import Description
@@ -88,15 +90,25 @@ class Scope:
 
     `server`: what tells servers, databases and users apart. `parameters`: what the server reports
     of its settings. While the connection has changed the schema in a transaction, nobody else sees
-    that: it neither takes nor gives anything then.
+    that: it neither takes nor gives anything then. `money_digits`: how many digits an amount of
+    money had after the point when the session began, if that was asked.
     """
 
-    __slots__ = ("_may_return", "_own", "_parameters", "_server", "knowledge", "unsettled")
+    __slots__ = (
+        "_may_return",
+        "_own",
+        "_parameters",
+        "_server",
+        "knowledge",
+        "money_digits",
+        "unsettled",
+    )
 
     def __init__(
         self, knowledge: Knowledge, server: Hashable, parameters: Mapping[str, str]
     ) -> None:
         self.knowledge = knowledge
+        self.money_digits: int | None = None
         self.unsettled = False
         self._server = server
         self._parameters = parameters
@@ -130,6 +142,10 @@ class Scope:
         """The database has types that have no binary form."""
         self.knowledge.unguessable.add(self._server)
 
+    def has_left(self) -> bool:
+        """Whether the session understands texts otherwise than when it began, for all we know."""
+        return self._own is not None
+
     def leave(self) -> None:
         """The session resolves names in its own way from now on, which is not known to others."""
         self._own = object()
@@ -138,21 +154,25 @@ class Scope:
         """The session is as it was when it began: search_path and role, no temporary tables."""
         self._own = None
 
-    def on_answered(self, query: str, tags: Sequence[str], in_transaction: bool) -> None:
-        """See what a notable statement has changed; `in_transaction`: it is not over."""
-        if any(changes.changes_resolution(tag, query) for tag in tags):
+    def on_answered(self, query: str, tags: Sequence[str], in_transaction: bool) -> bool:
+        """See what a notable statement has changed; `in_transaction`: it is not over.
+
+        Returned is whether texts, names and amounts may mean something else now.
+        """
+        changed = any(changes.changes_resolution(tag, query) for tag in tags)
+        # SET LOCAL is over, or SET was undone.
+        changed |= self._may_return and (not in_transaction or "ROLLBACK" in tags)
+        if changed:
             self.leave()
-            self._may_return = in_transaction
-        elif self._may_return and (not in_transaction or "ROLLBACK" in tags):
-            self.leave()  # SET LOCAL is over, or SET was undone
             self._may_return = in_transaction
         self.unsettled |= any(changes.changes_schema(tag, query) for tag in tags)
         if self.unsettled and not in_transaction:
             self.unsettled = False
             self.knowledge.forget_all()
+        return changed
 
 
-def on_tags(scope: Scope, statements: StatementCache, request: Request) -> None:
+def on_tags(scope: Scope, statements: StatementCache, registry: Registry, request: Request) -> None:
     """A statement has ended that may have changed what others were prepared under."""
     tags = request.tags or []
     for tag in tags:
@@ -161,4 +181,11 @@ def on_tags(scope: Scope, statements: StatementCache, request: Request) -> None:
         elif changes.changes_what_exists(tag):
             statements.clear(forgotten=False)
     statements.forget_naming(changes.created(request.text()))
-    scope.on_answered(request.text(), tags, is_open(request.status))
+    if scope.on_answered(request.text(), tags, is_open(request.status)):
+        unresolve(statements, registry)
+
+
+def unresolve(statements: StatementCache, registry: Registry) -> None:
+    """The session may have another `lc_monetary`."""
+    if money.unresolve(registry):
+        statements.clear(forgotten=False)

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pgallop import resolving
 from pgallop.deadlines import timed_out
 from pgallop.errors import CollateralCancelError, PostgresError
 from pgallop.ownership import Block
@@ -83,7 +84,7 @@ async def obtain(
     await dispatch.ownership.my_turn(block, deadline, timeout)
     dispatch.check_unlost()
     statement = current(dispatch, key) or presume(dispatch, key, has_arguments)
-    if statement is not None:
+    if statement is not None and not statement.is_unresolved:
         return statement, False
     statements = await prepared(dispatch, [key], deadline, timeout, block)
     return statements[key], True
@@ -167,6 +168,12 @@ async def prepared(
         found = [current(dispatch, key) or new.get(key) for key in keys]
         statements = {each.key: each for each in found if each is not None and not each.prepare}
         missing = [key for key in keys if key not in statements]
+        unresolved = [each for each in statements.values() if each.is_unresolved]
+        for statement in unresolved:
+            statement.rebind()
+        if any(statement.is_unresolved for statement in unresolved):
+            await resolving.resolve(dispatch, deadline, timeout)
+            continue
         if not missing:
             return statements
         # Another task may be at it already.

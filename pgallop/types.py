@@ -1,8 +1,14 @@
-"""Small public types that are no PostgreSQL values."""
+"""Small public types, and those of values, which asyncpg's users look for here."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+
+from pgallop import values
+from pgallop.values import *  # noqa: F403 (all of them)
+
+__all__ = ["Attribute", "ServerSettings", "ServerVersion", "Type"]
+__all__ += values.__all__
 
 
 class ServerVersion(NamedTuple):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 
-NAMES = ["date", "time", "timetz", "timestamp", "timestamptz", "interval"]
+from pgallop.values.infinities import InfiniteDate, InfiniteDatetime
+
 SIZES = {"date": 4, "time": 8, "timetz": 12, "timestamp": 8, "timestamptz": 8, "interval": 16}
+NAMES = list(SIZES)
 
 LAST = datetime.max
 FIRST = datetime.min
@@ -59,6 +61,12 @@ class Same(datetime):
     """A subclass that changes nothing."""
 
 
+class Finer(datetime):
+    """As pandas.Timestamp: with nanoseconds."""
+
+    nanosecond = 1
+
+
 class Missing(datetime):
     """As pandas.NaT: a datetime that is none."""
 
@@ -75,16 +83,22 @@ class LongTime(timedelta):
         return 100
 
 
+class FinerSpan(timedelta):
+    """As pandas.Timedelta."""
+
+    nanoseconds = 1
+
+
 VALUES: list[tuple[str, Any, str]] = [
     ("date", date(2000, 1, 1), "2000-01-01"),
     ("date", date(1999, 12, 31), "1999-12-31"),
     ("date", date(2024, 2, 29), "2024-02-29"),
     ("date", date(1900, 3, 1), "1900-03-01"),
     ("date", date(4, 2, 29), "0004-02-29"),
-    ("date", date(1, 1, 2), "0001-01-02"),
-    ("date", date(9999, 12, 30), "9999-12-30"),
-    ("date", date.min, "-infinity"),
-    ("date", date.max, "infinity"),
+    ("date", date.min, "0001-01-01"),
+    ("date", date.max, "9999-12-31"),
+    ("date", InfiniteDate("-infinity"), "-infinity"),
+    ("date", InfiniteDate("infinity"), "infinity"),
     ("time", time(0), "00:00:00"),
     ("time", time(0, 0, 0, 1), "00:00:00.000001"),
     ("time", time(12, 34, 56, 789000), "12:34:56.789"),
@@ -97,20 +111,21 @@ VALUES: list[tuple[str, Any, str]] = [
     ("timestamp", datetime(2000, 1, 1) - MICROSECOND, "1999-12-31 23:59:59.999999"),
     ("timestamp", datetime(1970, 1, 1), "1970-01-01 00:00:00"),
     ("timestamp", datetime(2024, 2, 29, 12, 34, 56, 789000), "2024-02-29 12:34:56.789"),
-    ("timestamp", FIRST + MICROSECOND, "0001-01-01 00:00:00.000001"),
-    ("timestamp", LAST - MICROSECOND, "9999-12-31 23:59:59.999998"),
-    ("timestamp", FIRST, "-infinity"),
-    ("timestamp", LAST, "infinity"),
+    ("timestamp", FIRST, "0001-01-01 00:00:00"),
+    ("timestamp", LAST, "9999-12-31 23:59:59.999999"),
+    ("timestamp", InfiniteDatetime("-infinity"), "-infinity"),
+    ("timestamp", InfiniteDatetime("infinity"), "infinity"),
     ("timestamptz", datetime(2000, 1, 1, tzinfo=UTC), "2000-01-01 00:00:00+00"),
     ("timestamptz", datetime(1883, 11, 18, 1, 2, 3, 4, UTC), "1883-11-18 01:02:03.000004+00"),
-    ("timestamptz", (FIRST + MICROSECOND).replace(tzinfo=UTC), "0001-01-01 00:00:00.000001+00"),
-    ("timestamptz", (LAST - MICROSECOND).replace(tzinfo=UTC), "9999-12-31 23:59:59.999998+00"),
-    ("timestamptz", FIRST, "-infinity"),
-    ("timestamptz", LAST, "infinity"),
+    ("timestamptz", FIRST.replace(tzinfo=UTC), "0001-01-01 00:00:00+00"),
+    ("timestamptz", LAST.replace(tzinfo=UTC), "9999-12-31 23:59:59.999999+00"),
+    ("timestamptz", InfiniteDatetime("-infinity", UTC), "-infinity"),
+    ("timestamptz", InfiniteDatetime("infinity", UTC), "infinity"),
     ("interval", timedelta(0), "00:00:00"),
     ("interval", timedelta(1), "1 day"),
     ("interval", timedelta(-1), "-1 days"),
-    ("interval", timedelta(-1, 86399, 999999), "-1 days +23:59:59.999999"),
+    ("interval", timedelta(-1, 86399, 999999), "-00:00:00.000001"),
+    ("interval", timedelta(-3, 86399), "-2 days -00:00:01"),
     ("interval", timedelta(400, 3661, 5), "400 days 01:01:01.000005"),
     ("interval", timedelta.max, "999999999 days 23:59:59.999999"),
     ("interval", timedelta.min, "-999999999 days"),

@@ -381,7 +381,7 @@ def test_what_becomes_of_prepared_statements(
     query: str, tag: str, stays: bool, closed: tuple[bytes, ...]
 ) -> None:
     cache = statements()
-    on_tags(Company().join(ON_18), cache, answered(query, tag))
+    on_tags(Company().join(ON_18), cache, Registry(), answered(query, tag))
     assert (cache.get(QUERY) is not None) is stays
     assert cache.take_evicted() == closed
 
@@ -393,7 +393,9 @@ def test_a_script_of_several() -> None:
     teach(other)
     cache = statements()
     script = "DEALLOCATE ALL; SET ROLE bob; DROP TABLE t; SELECT 1"
-    on_tags(one, cache, answered(script, "DEALLOCATE ALL", "SET", "DROP TABLE", "SELECT 1"))
+    on_tags(
+        one, cache, Registry(), answered(script, "DEALLOCATE ALL", "SET", "DROP TABLE", "SELECT 1")
+    )
     assert cache.get(QUERY) is None
     assert other.get(QUERY, 0) is None
     teach(other)

@@ -79,6 +79,10 @@ cdef class SequencesCodec(ArrayCodec):
     pass
 
 
+cdef class TuplesCodec(ArrayCodec):
+    pass
+
+
 cdef class VectorCodec(ArrayCodec):
     pass
 

@@ -24,6 +24,12 @@ MAX_ITEMS = 134217727
 # Types whose values are lists, or can be.
 SEQUENCES = frozenset({"json", "jsonb", "int2vector", "oidvector"})
 
+# Types whose values are tuples, or have a length like them, but are no lists.
+TUPLES = frozenset(
+    {"point", "line", "lseg", "box", "path", "polygon", "circle", "bit", "varbit"}
+    | {"tid", "pg_snapshot", "txid_snapshot"}
+)
+
 
 def count_items(value: Any) -> int:
     """How many items a container has that can stand for an array; -1 for everything else.
@@ -302,6 +308,15 @@ class SequencesCodec(ArrayCodec):
         return count_items(value) if isinstance(value, tuple) else -1
 
 
+class TuplesCodec(ArrayCodec):
+    """An array whose elements may be tuples, as points: only lists are sub-arrays."""
+
+    __slots__ = ()
+
+    def nested(self, value: Any) -> int:
+        return count_items(value) if isinstance(value, list) else -1
+
+
 class VectorCodec(ArrayCodec):
     """int2vector and oidvector: arrays of one dimension that count from 0 and have no NULLs.
 
@@ -343,6 +358,8 @@ def array_of(element: Codec) -> ArrayCodec:
         return kind(oid, name, element, width)
     if element.name in SEQUENCES:
         return SequencesCodec(oid, name, element)
+    if element.name in TUPLES:
+        return TuplesCodec(oid, name, element)
     return ArrayCodec(oid, name, element)
 
 

@@ -41,3 +41,5 @@ class ByteaCodec(Codec):
 def register(registry: Registry) -> None:
     accepts = "bytes, bytearray, memoryview or another buffer"
     registry.add(ByteaCodec(OIDS["bytea"], "bytea", accepts))
+    # Of the catalogue's statistics; the server takes none.
+    registry.add(ByteaCodec(OIDS["pg_mcv_list"], "pg_mcv_list", accepts))

@@ -4,7 +4,7 @@ In compiled modules this name is Cython's `cpython.datetime`, and this file is n
 the constructors skip the parsing of arguments, and the accessors read the fields of the object.
 """
 
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 date_new = date
 datetime_new = datetime
@@ -17,7 +17,7 @@ def import_datetime() -> None:
     """In C: find the datetime module's functions, before the first use."""
 
 
-def get_utc() -> tzinfo:
+def get_utc() -> timezone:
     return UTC
 
 

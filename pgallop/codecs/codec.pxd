@@ -15,7 +15,7 @@ cdef class Codec:
     cdef object decode(self, Reader reader, Py_ssize_t size)
 
 
-cdef class TextCodec(Codec):
+cdef class Unresolved(Codec):
     pass
 
 

@@ -70,6 +70,10 @@ class Codec:
         """This codec for the connections of `registry`; another one if it reads other types too."""
         return self
 
+    def in_binary(self) -> "Codec | None":
+        """What reads the binary form of the type, which within a record is the only one, if any."""
+        return self if self.format == BINARY else None
+
     def encode(self, writer: Writer, value: Any) -> None:
         """Write the bytes of `value`, without their length, or raise Unencodable.
 
@@ -106,24 +110,19 @@ class Codec:
         return f"<{type(self).__name__} {self.name} ({self.oid})>"
 
 
-class TextCodec(Codec):
-    """A type without a codec of its own: its text form, both ways."""
+class Unresolved(Codec):
+    """A type of which the server has to be asked something before its values make sense.
+
+    A stand-in, replaced when that is known (`resolving.py`): no value is read or written by it.
+    """
 
     __slots__ = ()
 
     def __init__(self, oid: int, name: str) -> None:
-        super().__init__(oid, name, "str (its text form)", TEXT)
+        super().__init__(oid, name, "nothing yet")
 
-    def encode(self, writer: Writer, value: Any) -> None:
-        if not isinstance(value, str):
-            self.refuse(value)
-        data = str.encode(value)
-        if 0 in data:
-            self.refuse(value, "contains a NUL character, which PostgreSQL's text cannot hold")
-        writer.write_bytes(data)
-
-    def decode(self, reader: Reader, size: int) -> Any:
-        return reader.read_utf8(size)
+    def in_binary(self) -> Codec | None:
+        return None
 
 
 class Verbatim(Codec):

@@ -1,10 +1,8 @@
-"""date, time, timetz, timestamp, timestamptz, interval, as the classes of the datetime module.
+"""date, time, timetz, timestamp, timestamptz, as the classes of the datetime module.
 
 PostgreSQL counts days and microseconds from 2000-01-01, in the same calendar as Python (the
 Gregorian, for all time), but from 4713 BC to 5874897 (dates) or 294276 (timestamps). What Python
-does not have raises ValueError on reading, except infinity: as in asyncpg, `infinity` is read as
-Python's last date or datetime, `-infinity` as the first one, and both are written as infinity. So a
-finite 9999-12-31 in a date column is read right but written back as infinity.
+does not have is read as the codec's `out_of_range` says. `infinity` has classes of its own.
 
 Instances of subclasses are read through their attributes, not through the fields in C, which pandas
 and others do not keep up.
@@ -12,14 +10,23 @@ and others do not keep up.
 Source: the server's date.c and timestamp.c, functions *_recv and *_send.
 """
 
-from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta, tzinfo
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any, NoReturn
 
 from pgallop.codecs import cdatetime
 from pgallop.codecs._oids import OIDS
-from pgallop.codecs.codec import Codec
+from pgallop.codecs.choices import CLAMP, DEFAULT, RAISE, TEXT, CodecChoices
+from pgallop.codecs.codec import Codec, Unencodable
 from pgallop.codecs.registry import Registry
+from pgallop.codecs.textual_datetimes import FORMS, day_text, moment_text, offset_text
 from pgallop.errors import ProtocolError
+from pgallop.values.infinities import (
+    DATE_INFINITY,
+    TIMESTAMP_INFINITY,
+    TIMESTAMPTZ_INFINITY,
+    InfiniteDay,
+)
+from pgallop.values.intervals import clock_text
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
@@ -29,6 +36,7 @@ UTC = cdatetime.get_utc()
 
 SECONDS_PER_DAY = 86400
 EPOCH = date(2000, 1, 1).toordinal()
+UNIX_EPOCH = 946684800  # 2000-01-01 in seconds from 1970
 FIRST_DAY = date.min.toordinal() - EPOCH
 LAST_DAY = date.max.toordinal() - EPOCH
 
@@ -41,15 +49,21 @@ MINUS_INFINITE_DAY = -INFINITE_DAY - 1
 INFINITE_MOMENT = 2**63 - 1
 MINUS_INFINITE_MOMENT = -INFINITE_MOMENT - 1
 
-MAX_DELTA_DAYS = timedelta.max.days
-
 # TZDISP_LIMIT of the server: 16 hours, in seconds.
 OFFSET_LIMIT = 57600
 
 PYTHON_YEARS = f"years {MINYEAR} to {MAXYEAR}"
 
+MINUS_DATE_INFINITY = -DATE_INFINITY
+MINUS_TIMESTAMP_INFINITY = -TIMESTAMP_INFINITY
+MINUS_TIMESTAMPTZ_INFINITY = -TIMESTAMPTZ_INFINITY
+
 # What a subclass calls its missing value, such as pandas.NaT, has no year.
 USE_NONE = "use None for a missing value"
+
+# pandas has nanoseconds.
+TOO_FINE = "has nanoseconds, and PostgreSQL's clock has microseconds"
+ROUND = "round it to microseconds first"
 
 
 def civil_date(day: int) -> int:
@@ -107,35 +121,55 @@ def offset_microseconds(offset: timedelta) -> int:
     )
 
 
-def date_text(day: int) -> tuple[str, str]:
-    """The day of any year as PostgreSQL prints it, and its era: " BC" or nothing."""
-    packed = civil_date(day)
-    year = packed >> 9
-    era = ""
-    if year < 1:
-        year = 1 - year
-        era = " BC"
-    return f"{year:04}-{packed >> 5 & 15:02}-{packed & 31:02}", era
-
-
-def clock_text(microseconds: int) -> str:
-    """Microseconds, not negative, as hours (any number of them), minutes and seconds."""
-    seconds = microseconds // 1000000
-    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    fraction = f"{microseconds % 1000000:06}".rstrip("0")
-    return f"{text}.{fraction}" if fraction else text
-
-
 class TemporalCodec(Codec):
-    """What the types of this file share."""
+    """What the types of this file share, and interval.
 
-    __slots__ = ()
+    `out_of_range`: what is made of a value that Python does not have: RAISE a ValueError, CLAMP it
+    to the nearest one that Python has, or give its TEXT as the server prints it in ISO style. With
+    TEXT a str in the same form is also taken.
 
-    def unrepresentable(self, text: str, limit: str) -> ValueError:
-        """The error for a value, given as text, that exceeds a limit of Python's."""
-        return ValueError(
-            f"the {self.name} {text} is beyond Python's {limit}: cast it to text in SQL to read it"
+    `max_is_infinity`: the last and the first value of Python stand for infinity, as in asyncpg.
+    """
+
+    __slots__ = ("max_is_infinity", "out_of_range")
+
+    out_of_range: str
+    max_is_infinity: bool
+
+    def __init__(
+        self,
+        oid: int,
+        name: str,
+        accepts: str,
+        out_of_range: str = RAISE,
+        max_is_infinity: bool = False,
+    ) -> None:
+        if out_of_range == TEXT:
+            accepts += ", or str (the text form)"
+        super().__init__(oid, name, accepts)
+        self.out_of_range = out_of_range
+        self.max_is_infinity = max_is_infinity
+
+    def beyond_python(self, text: str, limit: str, nearest: Any) -> Any:
+        """What is made of a value, given as text, that exceeds a limit of Python's."""
+        if self.out_of_range == TEXT:
+            return text
+        if self.out_of_range == CLAMP:
+            return nearest
+        raise ValueError(
+            f"the {self.name} {text} is beyond Python's {limit}: cast it to text in SQL to read "
+            f'it, or connect with out_of_range={{"{self.name}": "text"}}'
         )
+
+    def is_form(self, value: Any) -> bool:
+        return self.out_of_range == TEXT and isinstance(value, str)
+
+    def write_form(self, writer: Writer, text: str) -> None:
+        """Write a value that is given in its text form."""
+        try:
+            writer.write_bytes(FORMS[self.name](text.encode()))
+        except ValueError as error:
+            raise Unencodable(self, text, f"as a text form: {error}") from error
 
 
 class DateCodec(TemporalCodec):
@@ -144,12 +178,23 @@ class DateCodec(TemporalCodec):
     __slots__ = ()
 
     def encode(self, writer: Writer, value: Any) -> None:
-        plain = value if type(value) is date else self.plain(value)
+        if type(value) is date:
+            self.write_day(writer, value)
+        elif isinstance(value, InfiniteDay):
+            # Infinite ones have the fields of the last and the first one.
+            writer.write_int32(INFINITE_DAY if value.year == MAXYEAR else MINUS_INFINITE_DAY)
+        elif self.is_form(value):
+            self.write_form(writer, value)
+        else:
+            self.write_day(writer, self.plain(value))
+
+    def write_day(self, writer: Writer, plain: date) -> None:
         day = day_number(plain.year, plain.month, plain.day)
-        if day == LAST_DAY:
-            day = INFINITE_DAY
-        elif day == FIRST_DAY:
-            day = MINUS_INFINITE_DAY
+        if self.max_is_infinity:
+            if day == LAST_DAY:
+                day = INFINITE_DAY
+            elif day == FIRST_DAY:
+                day = MINUS_INFINITE_DAY
         writer.write_int32(day)
 
     def plain(self, value: Any) -> date:
@@ -168,25 +213,33 @@ class DateCodec(TemporalCodec):
         packed = civil_date(day)
         return cdatetime.date_new(packed >> 9, packed >> 5 & 15, packed & 31)
 
-    def beyond(self, day: int) -> date:
+    def beyond(self, day: int) -> Any:
         """Days that Python does not have."""
-        if day == INFINITE_DAY:
-            return date.max
-        if day == MINUS_INFINITE_DAY:
-            return date.min
-        raise self.unrepresentable("".join(date_text(day)), PYTHON_YEARS)
+        nearest = date.max if day > 0 else date.min
+        if day in (INFINITE_DAY, MINUS_INFINITE_DAY):
+            if self.max_is_infinity:
+                return nearest
+            return DATE_INFINITY if day > 0 else MINUS_DATE_INFINITY
+        return self.beyond_python(day_text(day), PYTHON_YEARS, nearest)
 
 
 class TimeCodec(TemporalCodec):
     """datetime.time both ways; of a datetime the time is taken, and a UTC offset is ignored.
 
-    24:00:00, which PostgreSQL has and Python has not, raises ValueError.
+    24:00:00, which PostgreSQL has and Python has not, is out of range.
     """
 
     __slots__ = ()
 
     def encode(self, writer: Writer, value: Any) -> None:
-        clock = value if type(value) is time else self.plain(value)
+        if type(value) is time:
+            self.write_clock(writer, value)
+        elif self.is_form(value):
+            self.write_form(writer, value)
+        else:
+            self.write_clock(writer, self.plain(value))
+
+    def write_clock(self, writer: Writer, clock: time) -> None:
         seconds = clock.hour * 3600 + clock.minute * 60 + clock.second
         writer.write_int64(microseconds_of(0, seconds, clock.microsecond))
 
@@ -194,6 +247,10 @@ class TimeCodec(TemporalCodec):
         """What is no exact time as one."""
         if not isinstance(value, (time, datetime)):
             self.refuse(value)
+        if isinstance(value, InfiniteDay):
+            self.refuse(value, "infinity has no time of day")
+        if getattr(value, "nanosecond", 0):
+            self.refuse(value, TOO_FINE, ROUND)
         try:
             return time(value.hour, value.minute, value.second, value.microsecond)
         except (TypeError, ValueError):
@@ -202,20 +259,24 @@ class TimeCodec(TemporalCodec):
     def decode(self, reader: Reader, size: int) -> Any:
         return self.clock(reader.read_int64(), None)
 
-    def clock(self, microseconds: int, zone: tzinfo | None) -> time:
+    def clock(self, microseconds: int, zone: timezone | None) -> Any:
         """The time so many microseconds after midnight."""
         seconds = microseconds // 1000000
         if seconds < 0 or seconds >= SECONDS_PER_DAY:
-            self.beyond(microseconds)
+            return self.beyond(microseconds, zone)
         second = seconds
         return cdatetime.time_new(
             second // 3600, second // 60 % 60, second % 60, microseconds % 1000000, zone
         )
 
-    def beyond(self, microseconds: int) -> NoReturn:
+    def beyond(self, microseconds: int, zone: timezone | None) -> Any:
+        """The end of a day, which Python does not have."""
         if microseconds != microseconds_of(1, 0, 0):
             raise ProtocolError(f"a {self.name} has {microseconds} microseconds since midnight")
-        raise self.unrepresentable("24:00:00", "23:59:59.999999")
+        text = clock_text(microseconds)
+        if zone is not None:
+            text += offset_text(offset_microseconds(zone.utcoffset(None)) // 1000000)
+        return self.beyond_python(text, "23:59:59.999999", time.max.replace(tzinfo=zone))
 
 
 class TimetzCodec(TimeCodec):
@@ -224,8 +285,14 @@ class TimetzCodec(TimeCodec):
     __slots__ = ()
 
     def encode(self, writer: Writer, value: Any) -> None:
-        if not isinstance(value, (time, datetime)):
+        if isinstance(value, (time, datetime)):
+            self.write_clock_with_offset(writer, value)
+        elif self.is_form(value):
+            self.write_form(writer, value)
+        else:
             self.refuse(value)
+
+    def write_clock_with_offset(self, writer: Writer, value: Any) -> None:
         offset = value.utcoffset()
         if offset is None:
             self.refuse_zone(value)
@@ -235,7 +302,7 @@ class TimetzCodec(TimeCodec):
             self.refuse(value, "its UTC offset is not whole seconds")
         if seconds <= -OFFSET_LIMIT or seconds >= OFFSET_LIMIT:
             self.refuse(value, "its UTC offset is not less than 16 hours")
-        TimeCodec.encode(self, writer, value)
+        self.write_clock(writer, value if type(value) is time else self.plain(value))
         # The server counts from the zone to UTC.
         writer.write_int32(-seconds)
 
@@ -266,24 +333,53 @@ class TimestampCodec(TemporalCodec):
 
     zone: tzinfo | None
 
-    def __init__(self, oid: int, name: str, accepts: str, zone: tzinfo | None = None) -> None:
-        super().__init__(oid, name, accepts)
+    def __init__(
+        self,
+        oid: int,
+        name: str,
+        accepts: str,
+        out_of_range: str = RAISE,
+        max_is_infinity: bool = False,
+        zone: tzinfo | None = None,
+    ) -> None:
+        super().__init__(oid, name, accepts, out_of_range, max_is_infinity)
         self.zone = zone
 
     def encode(self, writer: Writer, value: Any) -> None:
-        moment = value if type(value) is datetime else self.plain(value)
+        if type(value) is datetime:
+            self.write_datetime(writer, value, value)
+        elif isinstance(value, InfiniteDay):
+            self.write_infinity(writer, value)
+        elif self.is_form(value):
+            self.write_form(writer, value)
+        else:
+            self.write_datetime(writer, self.plain(value), value)
+
+    def write_datetime(self, writer: Writer, moment: datetime, value: datetime) -> None:
+        """Write `moment`, the plain form of `value`."""
         if moment.tzinfo is not None and moment.utcoffset() is not None:
-            self.refuse(
-                value,
-                "it has a UTC offset, which a timestamp has not",
-                "use timestamptz, or drop the offset: value.replace(tzinfo=None)",
-            )
+            self.refuse_offset(value)
         self.write_moment(writer, moment_number(moment))
+
+    def write_infinity(self, writer: Writer, value: InfiniteDay) -> None:
+        aware = isinstance(value, datetime) and value.utcoffset() is not None
+        if aware and self.zone is None:
+            self.refuse_offset(value)
+        writer.write_int64(INFINITE_MOMENT if value.year == MAXYEAR else MINUS_INFINITE_MOMENT)
+
+    def refuse_offset(self, value: date) -> NoReturn:
+        self.refuse(
+            value,
+            "it has a UTC offset, which a timestamp has not",
+            "use timestamptz, or drop the offset: value.replace(tzinfo=None)",
+        )
 
     def plain(self, value: Any) -> datetime:
         """What is no exact datetime as one."""
         if not isinstance(value, date):
             self.refuse(value)
+        if getattr(value, "nanosecond", 0):
+            self.refuse(value, TOO_FINE, ROUND)
         try:
             if not isinstance(value, datetime):
                 return datetime(value.year, value.month, value.day)
@@ -302,11 +398,12 @@ class TimestampCodec(TemporalCodec):
             self.refuse(value, "not a date and time", USE_NONE)
 
     def write_moment(self, writer: Writer, microseconds: int) -> None:
-        """Write microseconds since 2000-01-01, or infinity for Python's first and last ones."""
-        if microseconds == LAST_MOMENT:
-            microseconds = INFINITE_MOMENT
-        elif microseconds == FIRST_MOMENT:
-            microseconds = MINUS_INFINITE_MOMENT
+        """Write microseconds since 2000-01-01."""
+        if self.max_is_infinity:
+            if microseconds == LAST_MOMENT:
+                microseconds = INFINITE_MOMENT
+            elif microseconds == FIRST_MOMENT:
+                microseconds = MINUS_INFINITE_MOMENT
         writer.write_int64(microseconds)
 
     def decode(self, reader: Reader, size: int) -> Any:
@@ -314,7 +411,7 @@ class TimestampCodec(TemporalCodec):
         seconds = microseconds // 1000000
         day = seconds // SECONDS_PER_DAY
         if day < FIRST_DAY or day > LAST_DAY:
-            return self.beyond(microseconds, day)
+            return self.beyond(microseconds)
         packed = civil_date(day)
         second = seconds - day * SECONDS_PER_DAY
         return cdatetime.datetime_new(
@@ -328,16 +425,17 @@ class TimestampCodec(TemporalCodec):
             self.zone,
         )
 
-    def beyond(self, microseconds: int, day: int) -> datetime:
-        """Moments that Python does not have; infinite ones have no UTC offset, as in asyncpg."""
-        if microseconds == INFINITE_MOMENT:
-            return datetime.max
-        if microseconds == MINUS_INFINITE_MOMENT:
-            return datetime.min
-        text, era = date_text(day)
-        clock = clock_text(microseconds % 86_400_000_000)
-        offset = "+00" if self.zone else ""
-        raise self.unrepresentable(f"{text} {clock}{offset}{era}", PYTHON_YEARS)
+    def beyond(self, microseconds: int) -> Any:
+        """Moments that Python does not have; asyncpg's infinite ones have no UTC offset."""
+        nearest = datetime.max if microseconds > 0 else datetime.min
+        if microseconds in (INFINITE_MOMENT, MINUS_INFINITE_MOMENT):
+            if self.max_is_infinity:
+                return nearest
+            if microseconds > 0:
+                return TIMESTAMPTZ_INFINITY if self.zone else TIMESTAMP_INFINITY
+            return MINUS_TIMESTAMPTZ_INFINITY if self.zone else MINUS_TIMESTAMP_INFINITY
+        text = moment_text(microseconds, "+00" if self.zone else "")
+        return self.beyond_python(text, PYTHON_YEARS, nearest.replace(tzinfo=self.zone))
 
 
 class TimestamptzCodec(TimestampCodec):
@@ -348,8 +446,17 @@ class TimestamptzCodec(TimestampCodec):
 
     __slots__ = ()
 
-    def encode(self, writer: Writer, value: Any) -> None:
-        moment = value if type(value) is datetime else self.plain(value)
+    def __init__(
+        self,
+        oid: int,
+        name: str,
+        accepts: str,
+        out_of_range: str = RAISE,
+        max_is_infinity: bool = False,
+    ) -> None:
+        super().__init__(oid, name, accepts, out_of_range, max_is_infinity, UTC)
+
+    def write_datetime(self, writer: Writer, moment: datetime, value: datetime) -> None:
         if moment.tzinfo is UTC:
             self.write_moment(writer, moment_number(moment))
         else:
@@ -361,10 +468,13 @@ class TimestamptzCodec(TimestampCodec):
         microseconds = moment_number(moment)
         if offset is not None:
             return microseconds - offset_microseconds(offset)
-        if microseconds in (FIRST_MOMENT, LAST_MOMENT):
-            return microseconds
+        if self.max_is_infinity and microseconds in (FIRST_MOMENT, LAST_MOMENT):
+            return microseconds  # infinite anywhere
         try:
-            return moment_number(moment.astimezone(UTC))
+            # Exact, as a float of whole seconds is. astimezone() differs in the hour that clocks
+            # skip: there it takes the other one of the two offsets than PEP 495 says.
+            seconds = int(moment.replace(microsecond=0, tzinfo=None).timestamp())
+            return microseconds_of(0, seconds - UNIX_EPOCH, moment.microsecond)
         except (OverflowError, OSError, ValueError) as error:
             self.refuse(
                 moment,
@@ -373,66 +483,15 @@ class TimestamptzCodec(TimestampCodec):
             )
 
 
-class IntervalCodec(TemporalCodec):
-    """datetime.timedelta both ways; as in asyncpg, a year is read as 365 days, a month as 30.
-
-    A timedelta has no months, so what was read with months is written back as days. The infinite
-    intervals of PostgreSQL 17 raise ValueError.
-    """
-
-    __slots__ = ()
-
-    def encode(self, writer: Writer, value: Any) -> None:
-        delta = value if type(value) is timedelta else self.plain(value)
-        seconds = cdatetime.timedelta_seconds(delta)
-        microseconds = cdatetime.timedelta_microseconds(delta)
-        writer.write_int64(microseconds_of(0, seconds, microseconds))
-        writer.write_int32(cdatetime.timedelta_days(delta))
-        writer.write_int32(0)
-
-    def plain(self, value: Any) -> timedelta:
-        """What is no exact timedelta as one."""
-        if not isinstance(value, timedelta):
-            self.refuse(value)
-        try:
-            return timedelta(value.days, value.seconds, value.microseconds)
-        except (TypeError, OverflowError):
-            self.refuse(value, "not a time span", USE_NONE)
-
-    def decode(self, reader: Reader, size: int) -> Any:
-        microseconds = reader.read_int64()
-        day = reader.read_int32()
-        month = reader.read_int32()
-        year = month // 12 if month >= 0 else -(-month // 12)
-        seconds = microseconds // 1000000
-        whole_days = seconds // SECONDS_PER_DAY
-        days = 365 * year + 30 * (month - 12 * year) + day + whole_days
-        if days < -MAX_DELTA_DAYS or days > MAX_DELTA_DAYS:
-            self.beyond(month, day, microseconds)
-        return cdatetime.timedelta_new(
-            days, seconds - whole_days * SECONDS_PER_DAY, microseconds % 1000000
-        )
-
-    def beyond(self, month: int, day: int, microseconds: int) -> NoReturn:
-        if (month, day, microseconds) == (INFINITE_DAY, INFINITE_DAY, INFINITE_MOMENT):
-            text = "infinity"
-        elif (month, day, microseconds) == (
-            MINUS_INFINITE_DAY,
-            MINUS_INFINITE_DAY,
-            MINUS_INFINITE_MOMENT,
-        ):
-            text = "-infinity"
-        else:
-            sign = "-" if microseconds < 0 else ""
-            text = f"{month} months {day} days {sign}{clock_text(abs(microseconds))}"
-        raise self.unrepresentable(text, f"timedelta of {MAX_DELTA_DAYS} days")
-
-
-def register(registry: Registry) -> None:
+def register(registry: Registry, choices: CodecChoices = DEFAULT) -> None:
     moment = "datetime.datetime or datetime.date"
-    registry.add(DateCodec(OIDS["date"], "date", "datetime.date"))
-    registry.add(TimeCodec(OIDS["time"], "time", "datetime.time"))
-    registry.add(TimetzCodec(OIDS["timetz"], "timetz", "datetime.time with a UTC offset"))
-    registry.add(TimestampCodec(OIDS["timestamp"], "timestamp", moment))
-    registry.add(TimestamptzCodec(OIDS["timestamptz"], "timestamptz", moment, UTC))
-    registry.add(IntervalCodec(OIDS["interval"], "interval", "datetime.timedelta"))
+    kinds: list[tuple[type[TemporalCodec], str, str]] = [
+        (DateCodec, "date", "datetime.date"),
+        (TimeCodec, "time", "datetime.time"),
+        (TimetzCodec, "timetz", "datetime.time with a UTC offset"),
+        (TimestampCodec, "timestamp", moment),
+        (TimestamptzCodec, "timestamptz", moment),
+    ]
+    for kind, name, accepts in kinds:
+        policy = choices.policy(name)
+        registry.add(kind(OIDS[name], name, accepts, policy, choices.max_is_infinity))

@@ -6,6 +6,7 @@ from pgallop.wire.writer cimport Writer
 cdef class JsonCodec(StrCodec):
     cdef readonly object encoder
     cdef readonly object decoder
+    cdef bint takes_bytes
 
 
 cdef class JsonbCodec(JsonCodec):

@@ -5,6 +5,8 @@ from json import JSONDecodeError, JSONDecoder, JSONEncoder
 from typing import Any
 
 from pgallop.codecs._oids import OIDS
+from pgallop.codecs.choices import DEFAULT, CodecChoices, JsonFunctions
+from pgallop.codecs.codec import Unencodable
 from pgallop.codecs.registry import Registry
 from pgallop.codecs.text import StrCodec
 from pgallop.errors import ProtocolError
@@ -29,38 +31,47 @@ def from_json(text: str) -> Any:
     return value
 
 
+STDLIB = JsonFunctions(to_json, from_json)
+
+
 class JsonCodec(StrCodec):
     """Text on the wire; `encoder` and `decoder` make it from Python objects and back.
 
-    `encoder(object)` returns str or bytes, `decoder(str)` an object; by default they are those of
-    the standard library. A str is a value like others: it becomes a JSON string.
+    `encoder(object)` returns str or bytes; `decoder(text)`, which is given a str, or bytes if it
+    `takes_bytes`, returns an object. They may be the user's, and raise anything; by default they
+    are those of the standard library. A str is a value like others: it becomes a JSON string.
 
     Example::
 
-        registry.add(JsonbCodec(OIDS["jsonb"], "jsonb", orjson.dumps, orjson.loads))
+        registry.add(JsonbCodec(OIDS["jsonb"], "jsonb", orjson.dumps, orjson.loads, True))
     """
 
-    __slots__ = ("decoder", "encoder")
+    __slots__ = ("decoder", "encoder", "takes_bytes")
 
     encoder: Callable[[Any], str | bytes]
-    decoder: Callable[[str], Any]
+    decoder: Callable[[Any], Any]
+    takes_bytes: bool
 
     def __init__(
         self,
         oid: int,
         name: str,
         encoder: Callable[[Any], str | bytes] = to_json,
-        decoder: Callable[[str], Any] = from_json,
+        decoder: Callable[[Any], Any] = from_json,
+        takes_bytes: bool = False,
     ) -> None:
         super().__init__(oid, name, "what JSON can say", atomic=False)
         self.encoder = encoder
         self.decoder = decoder
+        self.takes_bytes = takes_bytes
 
     def encode(self, writer: Writer, value: Any) -> None:
         try:
             text = self.encoder(value)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            self.refuse(value, f"cannot become {self.name}: {error}")
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise Unencodable(self, value, f"cannot become {self.name}: {told(error)}") from error
         if isinstance(text, str):
             self.write_text(writer, text)
         elif type(text) is not bytes:
@@ -71,15 +82,23 @@ class JsonCodec(StrCodec):
             writer.write_bytes(text)
 
     def decode(self, reader: Reader, size: int) -> Any:
-        text = reader.read_utf8(size)
+        text = reader.read_bytes(size) if self.takes_bytes else reader.read_utf8(size)
         try:
             return self.decoder(text)
-        except (ValueError, RecursionError) as error:
-            start = text if len(text) <= 40 else f"{text[:40]}..."
+        except MemoryError:
+            raise
+        except Exception as error:
+            start = text if isinstance(text, str) else text[:50].decode("utf-8", "replace")
+            start = start if len(start) <= 40 else f"{start[:40]}..."
             raise ValueError(
-                f"the {self.name} value {start!r} cannot be decoded ({error}); "
+                f"the {self.name} value {start!r} cannot be decoded ({told(error)}); "
                 "to get its text, cast it in SQL: column::text"
             ) from error
+
+
+def told(error: Exception) -> str:
+    """What an error says, or its class where that says all."""
+    return str(error) or type(error).__name__
 
 
 class JsonbCodec(JsonCodec):
@@ -98,6 +117,7 @@ class JsonbCodec(JsonCodec):
         return JsonCodec.decode(self, reader, size - 1)
 
 
-def register(registry: Registry) -> None:
-    registry.add(JsonCodec(OIDS["json"], "json"))
-    registry.add(JsonbCodec(OIDS["jsonb"], "jsonb"))
+def register(registry: Registry, choices: CodecChoices = DEFAULT) -> None:
+    dumps, loads, takes_bytes = choices.json or STDLIB
+    registry.add(JsonCodec(OIDS["json"], "json", dumps, loads, takes_bytes))
+    registry.add(JsonbCodec(OIDS["jsonb"], "jsonb", dumps, loads, takes_bytes))

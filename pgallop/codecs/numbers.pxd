@@ -8,6 +8,10 @@ from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
 
 
+cdef double FLOAT4_OVERFLOW
+cdef double FLOAT4_UNDERFLOW
+
+
 cdef class BoolCodec(Codec):
     pass
 

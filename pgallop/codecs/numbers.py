@@ -12,6 +12,9 @@ from pgallop.wire.writer import Writer
 # What still rounds to the largest finite float4: that number and half a unit of its last place.
 FLOAT4_OVERFLOW = 3.4028235677973366e38
 
+# What rounds to zero still: half of the smallest float4. The server refuses that, too.
+FLOAT4_UNDERFLOW = 2.0**-150
+
 
 class BoolCodec(Codec):
     """One byte, 0 or 1."""
@@ -122,6 +125,8 @@ class Float4Codec(FloatCodec):
         number = self.number(value)
         if abs(number) >= FLOAT4_OVERFLOW and abs(number) != float("inf"):
             self.refuse(value, "too large for float4")
+        if number != 0 and abs(number) <= FLOAT4_UNDERFLOW:
+            self.refuse(value, "too small for float4, and would become 0")
         writer.write_float32(number)
 
     def decode(self, reader: Reader, size: int) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from pgallop.codecs import clist
 from pgallop.codecs._oids import OIDS
 from pgallop.codecs.arrays import ArrayCodec
-from pgallop.codecs.codec import BINARY, Codec
+from pgallop.codecs.codec import Codec
 from pgallop.codecs.registry import Registry
 from pgallop.errors import ProtocolError
 from pgallop.limits import MAX_NESTING
@@ -90,8 +90,8 @@ class RecordCodec(Codec):
     def codec_of(self, oid: int) -> Codec:
         codec = self.codecs.get(oid)
         if codec is None:
-            codec = self.registry.get(oid)
-            if codec.format != BINARY:
+            codec = self.registry.get(oid).in_binary()
+            if codec is None:
                 raise ValueError(
                     f"the type {type_name(oid)} can be read as text only, and within a record it "
                     "comes in binary; cast it there, as in ROW(1, field::text)"

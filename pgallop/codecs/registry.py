@@ -1,6 +1,7 @@
 """`Registry`: which codec reads and writes which type, by OID."""
 
-from pgallop.codecs.codec import Codec, TextCodec
+from pgallop.codecs.codec import Codec
+from pgallop.codecs.text import TextCodec
 
 
 class Registry:

@@ -16,7 +16,15 @@ cdef class StrCodec(Codec):
     cdef bytes utf8(self, object text)
 
 
+cdef class TextCodec(StrCodec):
+    cdef readonly Codec binary
+
+
 cdef class XmlCodec(StrCodec):
+    pass
+
+
+cdef class JsonpathCodec(StrCodec):
     pass
 
 

@@ -1,19 +1,30 @@
-"""The types that are text on the wire (text, varchar, bpchar, name, xml, ...), and "char"."""
+"""What is text on the wire (text, varchar, name, xml, jsonpath, ...), and "char".
+
+`TextCodec` is for the types that travel in their text form, because they have no other or it is the
+useful one.
+"""
 
 import re
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pgallop.codecs import ctext
 from pgallop.codecs._oids import OIDS
-from pgallop.codecs.codec import Codec
-from pgallop.codecs.registry import Registry
+from pgallop.codecs.codec import BINARY, TEXT, Codec
+from pgallop.errors import ProtocolError
 from pgallop.wire import bigendian
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
-# bpchar is char(n), whose values come padded with blanks. unknown is a literal without a type.
-# cstring is what the output functions of types return.
-TEXT_TYPES = ("text", "varchar", "bpchar", "name", "unknown", "cstring")
+if TYPE_CHECKING:
+    from pgallop.codecs.registry import Registry
+
+# Their text form and their binary form are the same. bpchar is char(n), whose values come padded
+# with blanks. unknown is a literal without a type. cstring is what the output functions of types
+# return. refcursor is a cursor's name. pg_node_tree is in the catalogue; the server takes none.
+TEXT_TYPES = (
+    *("text", "varchar", "bpchar", "name", "unknown", "cstring"),
+    *("refcursor", "pg_node_tree"),
+)
 
 # An XML declaration up to its encoding, which is left out of what is kept.
 XML_ENCODING = re.compile(r"""^(<\?xml\s[^>]*?)\s+encoding\s*=\s*("[^">]*"|'[^'>]*')""")
@@ -30,8 +41,15 @@ class StrCodec(Codec):
 
     __slots__ = ()
 
-    def __init__(self, oid: int, name: str, accepts: str = "str", atomic: bool = True) -> None:
-        super().__init__(oid, name, accepts, atomic=atomic)
+    def __init__(
+        self,
+        oid: int,
+        name: str,
+        accepts: str = "str",
+        format: int = BINARY,
+        atomic: bool = True,
+    ) -> None:
+        super().__init__(oid, name, accepts, format, atomic)
 
     def encode(self, writer: Writer, value: Any) -> None:
         if not isinstance(value, str):
@@ -75,6 +93,29 @@ class StrCodec(Codec):
         )
 
 
+class TextCodec(StrCodec):
+    """A type that travels in its text form, both ways, as a str.
+
+    `binary`: what reads its binary form, which within a record is the only one; None if that has
+    no meaning here.
+
+    Example::
+
+        registry.add(TextCodec(OIDS["aclitem"], "aclitem"))
+    """
+
+    __slots__ = ("binary",)
+
+    binary: Codec | None
+
+    def __init__(self, oid: int, name: str, binary: Codec | None = None) -> None:
+        super().__init__(oid, name, "str (its text form)", TEXT)
+        self.binary = binary
+
+    def in_binary(self) -> Codec | None:
+        return self.binary
+
+
 class XmlCodec(StrCodec):
     """A str has no encoding, whatever its XML declaration says that the file once had.
 
@@ -88,6 +129,22 @@ class XmlCodec(StrCodec):
         if not isinstance(value, str):
             self.refuse(value)
         self.write_text(writer, XML_ENCODING.sub(r"\1", value))
+
+
+class JsonpathCodec(StrCodec):
+    """A version byte, always 1, before the text."""
+
+    __slots__ = ()
+
+    def encode(self, writer: Writer, value: Any) -> None:
+        writer.write_byte(1)
+        StrCodec.encode(self, writer, value)
+
+    def decode(self, reader: Reader, size: int) -> Any:
+        version = reader.read_byte()
+        if version != 1:
+            raise ProtocolError(f"the server sent jsonpath of version {version}, known is 1")
+        return reader.read_utf8(size - 1)
 
 
 class CharCodec(Codec):
@@ -132,10 +189,11 @@ class VoidCodec(Codec):
         return None
 
 
-def register(registry: Registry) -> None:
+def register(registry: "Registry") -> None:
     for name in TEXT_TYPES:
         registry.add(StrCodec(OIDS[name], name))
     registry.add(XmlCodec(OIDS["xml"], "xml"))
+    registry.add(JsonpathCodec(OIDS["jsonpath"], "jsonpath"))
     registry.add(VoidCodec(OIDS["void"], "void", "nothing"))
     registry.add(
         CharCodec(OIDS["char"], "char", 'str: one ASCII character, "" or an octal "\\377"')

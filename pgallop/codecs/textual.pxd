@@ -1,4 +1,5 @@
-from pgallop.codecs.codec cimport Codec, TextCodec
+from pgallop.codecs.codec cimport Codec
+from pgallop.codecs.text cimport TextCodec
 from pgallop.wire.reader cimport Reader
 
 

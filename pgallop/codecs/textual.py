@@ -12,11 +12,19 @@ PostgreSQL 12, floats are rounded by the server.
 
 from typing import Any
 
-from pgallop.codecs import textual_containers, textual_datetimes, textual_scalars
+from pgallop.codecs import (
+    textual_containers,
+    textual_datetimes,
+    textual_geometry,
+    textual_network,
+    textual_ranges,
+    textual_scalars,
+)
 from pgallop.codecs._oids import OIDS
 from pgallop.codecs.arrays import ArrayCodec
-from pgallop.codecs.codec import TEXT, Codec, TextCodec
-from pgallop.codecs.text import TEXT_TYPES
+from pgallop.codecs.codec import TEXT, Codec
+from pgallop.codecs.ranges import MultirangeCodec, RangeCodec
+from pgallop.codecs.text import TEXT_TYPES, TextCodec
 from pgallop.codecs.textual_scalars import Form, same
 from pgallop.wire.reader import Reader
 
@@ -24,6 +32,8 @@ SCALARS: dict[str, Form] = {
     **dict.fromkeys(TEXT_TYPES, same),
     **textual_scalars.FORMS,
     **textual_datetimes.FORMS,
+    **textual_geometry.FORMS,
+    **textual_network.FORMS,
 }
 
 # By the type's OID; arrays are made of these.
@@ -86,8 +96,13 @@ def textual(codec: Codec) -> Codec:
 def form_of(codec: Codec) -> Form | None:
     """What makes the binary form of a text form of `codec`'s type, if that is known."""
     form = FORMS.get(codec.oid)
-    if form is None and isinstance(codec, ArrayCodec):
-        element = form_of(codec.element)
-        if element is not None:
-            return textual_containers.array(codec.element.oid, element)
-    return form
+    if form is not None or not isinstance(codec, (ArrayCodec, RangeCodec, MultirangeCodec)):
+        return form
+    element = form_of(codec.element)
+    if element is None:
+        return None
+    if isinstance(codec, RangeCodec):
+        return textual_ranges.range_of(element)
+    if isinstance(codec, MultirangeCodec):
+        return textual_ranges.multirange_of(element)
+    return textual_containers.array(codec.element.oid, element)

@@ -1,10 +1,12 @@
-"""From the text forms of arrays, vectors and rows to their binary forms.
+"""From the text forms of arrays, vectors and rows to their binary forms, and back for arrays.
 
 Source: array_out in the server's arrayfuncs.c, record_out in rowtypes.c, int2vectorout in int.c.
 """
 
 import re
-from struct import pack
+from collections.abc import Iterator
+from itertools import islice
+from struct import pack, unpack_from
 
 from pgallop.codecs._oids import OIDS
 from pgallop.codecs.textual_scalars import Form, malformed
@@ -22,6 +24,7 @@ BOUND = re.compile(rb"\[(-?\d+):(-?\d+)\]")
 QUOTED = rb'"((?:[^"\\]++|\\.)*+)"'
 FIELD = re.compile(rb'"((?:[^"\\]++|""|\\.)*+)"|([^"\\(),\s]*+)', re.DOTALL)
 
+SPECIAL = re.compile(rb'["\\]')
 ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 ESCAPED_OR_DOUBLED = re.compile(rb'[\\"](.)', re.DOTALL)
 
@@ -144,6 +147,38 @@ def element_of(index: int, form: Form, found: re.Match[bytes]) -> bytes:
         return form(text)
     except ValueError as error:
         raise ValueError(f"element {index}: {error}") from error
+
+
+def array_text(data: bytes) -> bytes:
+    """The text form of an array whose elements' text forms are in `data`, as in its binary form.
+
+    All elements are quoted: so none is mistaken for NULL, a number of dimensions, or a sub-array.
+    """
+    dimensions, _, _ = unpack_from("!iiI", data)
+    lengths = [unpack_from("!i", data, 12 + 8 * i)[0] for i in range(dimensions)]
+    if not lengths:
+        return b"{}"
+    items = element_texts(data, 12 + 8 * dimensions)
+    for length in reversed(lengths[1:]):
+        items = braced(items, length)
+    return b"".join(braced(items, lengths[0]))
+
+
+def element_texts(data: bytes, pos: int) -> Iterator[bytes]:
+    while pos < len(data):
+        (size,) = unpack_from("!i", data, pos)
+        pos += 4
+        if size < 0:
+            yield b"NULL"
+        else:
+            yield b'"' + SPECIAL.sub(rb"\\\g<0>", data[pos : pos + size]) + b'"'
+            pos += size
+
+
+def braced(items: Iterator[bytes], length: int) -> Iterator[bytes]:
+    """Arrays of so many of the items each."""
+    while group := list(islice(items, length)):
+        yield b"{" + b",".join(group) + b"}"
 
 
 def vector(oid: int, element: Form) -> Form:

@@ -1,8 +1,11 @@
-"""From the text forms of dates, times and intervals to their binary forms.
+"""From the text forms of dates and times to their binary forms, and back; and those of intervals.
 
 These forms depend on settings of the server. Taken are those of DateStyle ISO (with any order of
 day and month, which counts for input only) and IntervalStyle postgres; they are the defaults, and
 no other style writes the same text for another value.
+
+The way back, `day_text` and those below it, is for what Python has no value for. Timestamps with a
+time zone are in UTC there, as they are with the setting TimeZone = 'UTC'.
 
 Source: EncodeDateOnly, EncodeTimeOnly, EncodeDateTime, EncodeInterval in the server's datetime.c.
 """
@@ -12,6 +15,7 @@ from datetime import date
 from struct import pack
 
 from pgallop.codecs.textual_scalars import Form, malformed
+from pgallop.values.intervals import clock_text
 
 ISO = "in ISO style, which the setting DateStyle = 'ISO' makes"
 POSTGRES = "in the style that the setting IntervalStyle = 'postgres' makes"
@@ -171,3 +175,35 @@ FORMS: dict[str, Form] = {
     "timestamptz": moment("timestamptz", MOMENTS_WITH_OFFSET),
     "interval": interval,
 }
+
+
+def date_and_era(number: int) -> tuple[str, str]:
+    """The day so many days from 2000-01-01, in any year, and " BC" or nothing."""
+    cycles, days = divmod(number, DAYS_OF_400_YEARS)
+    near = date.fromordinal(EPOCH + days)
+    year = near.year + 400 * cycles
+    era = ""
+    if year < 1:
+        year, era = 1 - year, " BC"
+    return f"{year:04}-{near.month:02}-{near.day:02}", era
+
+
+def day_text(number: int) -> str:
+    """A date."""
+    return "".join(date_and_era(number))
+
+
+def moment_text(number: int, offset: str = "") -> str:
+    """A timestamp, given in microseconds from 2000-01-01; `offset` is that from UTC."""
+    days, microseconds = divmod(number, DAY)
+    text, era = date_and_era(days)
+    return f"{text} {clock_text(microseconds)}{offset}{era}"
+
+
+def offset_text(east: int) -> str:
+    """A UTC offset, given in seconds."""
+    hours, seconds = divmod(abs(east), 3600)
+    text = f"{'-' if east < 0 else '+'}{hours:02}"
+    if seconds:
+        text += f":{seconds // 60:02}"
+    return f"{text}:{seconds % 60:02}" if seconds % 60 else text

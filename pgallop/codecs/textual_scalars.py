@@ -1,4 +1,4 @@
-"""From the text forms of numbers, bytes and UUIDs to their binary forms.
+"""From the text forms of numbers, bytes, UUIDs and what the server counts with to binary forms.
 
 Taken is what the server writes, and nothing else that its input functions, or Python's, would take.
 """
@@ -38,6 +38,10 @@ ESCAPE = re.compile(rb"\\(\\|[0-3][0-7]{2}|)")
 
 OCTAL = re.compile(rb"\\[2-3][0-7]{2}")
 
+LSN = re.compile(rb"([0-9A-F]{1,8})/([0-9A-F]{1,8})")
+TID = re.compile(rb"\(([0-9]{1,10}),([0-9]{1,5})\)")
+SNAPSHOT = re.compile(rb"([0-9]{1,20}):([0-9]{1,20}):((?:[0-9]{1,20},)*+[0-9]{1,20})?")
+
 
 def malformed(text: bytes, expected: str) -> ValueError:
     """The error for what is not the text form of its type."""
@@ -49,8 +53,8 @@ def same(text: bytes) -> bytes:
     return text
 
 
-def jsonb(text: bytes) -> bytes:
-    """With its version."""
+def versioned(text: bytes) -> bytes:
+    """With a version in front."""
     return b"\1" + text
 
 
@@ -161,6 +165,33 @@ def uuid(text: bytes) -> bytes:
     return unhexlify(text.replace(b"-", b""))
 
 
+def lsn(text: bytes) -> bytes:
+    """Both halves in hexadecimal digits."""
+    found = LSN.fullmatch(text)
+    if found is None:
+        raise malformed(text, "the text of a pg_lsn")
+    return pack("!II", int(found[1], 16), int(found[2], 16))
+
+
+def tid(text: bytes) -> bytes:
+    found = TID.fullmatch(text)
+    if found is None or int(found[1]) >= 2**32 or int(found[2]) >= 2**16:
+        raise malformed(text, "the text of a tid")
+    return pack("!IH", int(found[1]), int(found[2]))
+
+
+def snapshot(text: bytes) -> bytes:
+    """xmin:xmax:xip,xip,..."""
+    found = SNAPSHOT.fullmatch(text)
+    if found is None:
+        raise malformed(text, "the text of a snapshot")
+    xips = [int(xip) for xip in (found[3] or b"").split(b",") if xip]
+    numbers = [int(found[1]), int(found[2]), *xips]
+    if max(numbers) >= 2**64:
+        raise malformed(text, "in the range of a snapshot's transactions")
+    return pack(f"!i{len(numbers)}Q", len(xips), *numbers)
+
+
 # By the type's name.
 FORMS: dict[str, Form] = {
     "bool": boolean,
@@ -174,8 +205,17 @@ FORMS: dict[str, Form] = {
     "char": char,
     "bytea": bytea,
     "json": same,
-    "jsonb": jsonb,
+    "jsonb": versioned,
+    "jsonpath": versioned,
     "uuid": uuid,
     "xml": same,
     "void": same,
+    "xid": integer("xid", 4, signed=False),
+    "cid": integer("cid", 4, signed=False),
+    "xid8": integer("xid8", 8, signed=False),
+    "pg_lsn": lsn,
+    "tid": tid,
+    "pg_snapshot": snapshot,
+    "txid_snapshot": snapshot,
+    "pg_mcv_list": bytea,
 }

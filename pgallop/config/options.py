@@ -11,6 +11,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, cast
 
+from pgallop.codecs.choices import CodecChoices
+from pgallop.config.codecs import Json, OutOfRange, resolve_codecs
 from pgallop.config.dsn import parse_dsn
 from pgallop.config.hosts import SOCKET_DIRECTORIES, Host, resolve_hosts
 from pgallop.config.parameters import PARAMETERS, SETTING_VARIABLES
@@ -87,6 +89,7 @@ class ConnectOptions:
         allow_cleartext_password: send the password itself over TCP without TLS if the server asks.
         strict: refuse an operation while another one is in progress, instead of queueing it.
         tcp: keepalives and the like, for TCP only.
+        codecs: how values of built-in types are read and written.
 
     Example:
         >>> options = resolve("postgresql://ada@db/shop", environ={}, default_user=lambda: "me")
@@ -113,6 +116,7 @@ class ConnectOptions:
     allow_cleartext_password: bool = False
     strict: bool = False
     tcp: TcpOptions = field(default_factory=TcpOptions)
+    codecs: CodecChoices = field(default_factory=CodecChoices)
 
     def ssl_for(self, host: Host) -> SslMode | object:
         """Return `ssl`, or "disable" for a Unix socket: the server offers no TLS there.
@@ -150,15 +154,17 @@ def resolve(
     keepalives_interval: int | None = None,
     keepalives_count: int | None = None,
     tcp_user_timeout: int | None = None,
+    out_of_range: OutOfRange = "raise",
+    json: Json = "stdlib",
     environ: Mapping[str, str],
     default_user: Callable[[], str],
     socket_directories: Sequence[str] = SOCKET_DIRECTORIES,
 ) -> ConnectOptions:
     """Merge connect()'s arguments, the DSN and the environment, the strongest first.
 
-    Args: those of `ConnectOptions` and `TcpOptions`; `host` and `port` as in `resolve_hosts`;
-        `ssl=True` is "verify", `ssl=False` "disable", a str one of libpq's modes. `default_user` is
-        asked when nobody named the role.
+    Args: those of `ConnectOptions`, `TcpOptions` and `resolve_codecs`; `host` and `port` as in
+        `resolve_hosts`; `ssl=True` is "verify", `ssl=False` "disable", a str one of libpq's modes.
+        `default_user` is asked when nobody named the role.
 
     Raises:
         ClientConfigurationError: a value is malformed.
@@ -205,6 +211,7 @@ def resolve(
             keepalives_count,
             tcp_user_timeout,
         ),
+        codecs=resolve_codecs(out_of_range, json),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
-from pgallop.codecs.codec import BINARY, TEXT, Codec, Verbatim
+from pgallop.codecs.codec import BINARY, TEXT, Codec, Unresolved, Verbatim
 from pgallop.codecs.registry import Registry
 from pgallop.rows.decode import RowDecoder
 from pgallop.session.outcomes import words
@@ -55,7 +55,8 @@ class Statement:
 
     `varies`: its columns may be others each time, without an error: the server does not compare
     what FETCH and EXECUTE return with what it described. `once`: the formats that its columns come
-    in hold for this time only.
+    in hold for this time only. `is_unresolved`: the server has to be asked about one of its types
+    before it is run (`resolving.py`).
 
     While its Parse is on the way that is `prepare`; if it was refused, the error's fields are the
     `refusal` of all that rely on it.
@@ -69,6 +70,7 @@ class Statement:
         "formats",
         "generation",
         "head",
+        "is_unresolved",
         "key",
         "name",
         "notable",
@@ -104,6 +106,7 @@ class Statement:
     notable: bool
     varies: bool
     once: bool
+    is_unresolved: bool
     presumed: bool
     generation: int
     formats: tuple[int, ...]
@@ -141,16 +144,30 @@ class Statement:
         self.alone = reads_copy_data(query)
         self.notable = is_notable(query)
         self.varies = varies(query)
+        self.bind(description)
+
+    def bind(self, description: Description | None) -> None:
+        """Look the codecs up, as the registry has them now."""
+        get = self.registry.get
         self.parameter_oids = () if description is None else description.parameters
-        self.parameters = tuple([registry.get(oid) for oid in self.parameter_oids])
+        self.parameters = tuple([get(oid) for oid in self.parameter_oids])
         self.formats = (BINARY,)
         columns = None if description is None else description.columns
+        codecs = [get(column.type_oid) for column in columns or ()]
         if description is not None:
-            self.formats = tuple([registry.get(column.type_oid).format for column in columns or ()])
+            self.formats = tuple([codec.format for codec in codecs])
+        self.is_unresolved = any(
+            isinstance(codec, Unresolved) for codec in (*self.parameters, *codecs)
+        )
         # One for all holds for any number of columns.
         self.once = self.varies and len(set(self.formats)) > 1
         self.read_as(columns, self.formats)
         self.make_messages()
+
+    def rebind(self) -> None:
+        """Look the codecs up again: the registry has others now."""
+        columns = None if self.decoder is None else self.columns
+        self.bind(Description(self.parameter_oids, columns))
 
     def read_as(self, columns: tuple[Field, ...] | None, formats: tuple[int, ...]) -> None:
         """Read rows as these columns, which come in these formats (as Bind asks for them)."""
@@ -159,7 +176,7 @@ class Statement:
         unreadable: list[int] = []
         for i, codec in enumerate(codecs):
             format = format_of(i, formats)
-            if codec.format != format:
+            if codec.format != format or isinstance(codec, Unresolved):
                 codecs[i] = Verbatim(codec.oid, codec.name, format)
                 unreadable.append(i)
         self.unreadable = tuple(unreadable)

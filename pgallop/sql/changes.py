@@ -17,11 +17,14 @@ _FIRST_WORD = re.compile(r"\s*([a-z]+)", re.IGNORECASE)
 
 # A temporary table hides another one of its name; set_config() is SET as a function.
 _RESOLUTION = re.compile(
-    r"\b(?:search_path|role|authorization|schema|set_config|temp|temporary|pg_temp\w*|all)\b",
+    r"\b(?:search_path|role|authorization|schema|set_config|temp|temporary|pg_temp\w*|all"
+    r"|lc_monetary)\b",
     re.IGNORECASE,
 )
 _TEMPORARY = re.compile(r"\b(?:temp|temporary|pg_temp\w*)\b", re.IGNORECASE)
-_HIDDEN = re.compile(r"\b(?:search_path|set_config|temp|temporary|pg_temp\w*)\b", re.IGNORECASE)
+_HIDDEN = re.compile(
+    r"\b(?:search_path|set_config|temp|temporary|pg_temp\w*|lc_monetary)\b", re.IGNORECASE
+)
 
 # What a text creates, by its name without a schema.
 _CREATES = re.compile(r"\bcreate\b|\binto\s+temp", re.IGNORECASE)
@@ -33,7 +36,7 @@ _CREATED = re.compile(
 )
 
 # What must be in a text for the above to be. A megabyte takes an expression 10 ms, and these 1 ms.
-_HIDDEN_HINTS = ("search_path", "set_config", "temp")
+_HIDDEN_HINTS = ("search_path", "set_config", "temp", "lc_monetary")
 _ANYARRAY_HINTS = ("pg_stat", "pg_attribute", "anyarray")
 _CREATES_HINTS = ("create", "temp")
 

@@ -49,7 +49,7 @@ KINDS: Mapping[str, Kind] = {
     "text": Kind("text", str),
     "date": Kind("date", lambda n: date(2000, 1, 1) + timedelta(n)),
     "mood": Kind("mood", str, lambda n: f"{{{n}}}"),
-    "regclass": Kind("regclass", str, lambda n: f"{{{n}}}"),
+    "regclass": Kind("regclass", str),
     "int4[]": Kind("int4[]", lambda n: [n], lambda n: [[n]]),
     "pair": Kind("pair", lambda n: f"({n},{n})", lambda n: f'{{"({n},{n})"}}'),
 }

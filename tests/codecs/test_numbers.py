@@ -143,6 +143,21 @@ def test_too_large_for_float4(registry: Registry, value: float) -> None:
         codec_of(registry, "float4").dumps(value)
 
 
+@pytest.mark.parametrize("value", [2.0**-150, -(2.0**-150), 1e-46, -5e-324])
+def test_too_small_for_float4(registry: Registry, oracle: Oracle, value: float) -> None:
+    codec = codec_of(registry, "float4")
+    with pytest.raises(Unencodable, match="too small for float4"):
+        codec.dumps(value)
+    with pytest.raises(ValueError, match="out of range"):
+        oracle.binary(codec.oid, [repr(value)])
+
+
+def test_what_rounds_to_the_smallest_float4(registry: Registry) -> None:
+    codec = codec_of(registry, "float4")
+    assert codec.loads(codec.dumps(math.nextafter(2.0**-150, 1))) == 2.0**-149
+    assert codec.dumps(-0.0) == b"\x80\0\0\0"
+
+
 def test_what_rounds_to_the_largest_float4(registry: Registry) -> None:
     codec = codec_of(registry, "float4")
     assert codec.loads(codec.dumps(3.4028235677973362e38)) == LARGEST_FLOAT4

@@ -14,9 +14,9 @@ from record_bytes import record, tower
 
 from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.builtin import builtin_registry
-from pgallop.codecs.codec import Codec, TextCodec, Unencodable
+from pgallop.codecs.codec import Codec, Unencodable
 from pgallop.codecs.registry import Registry
-from pgallop.codecs.text import StrCodec
+from pgallop.codecs.text import StrCodec, TextCodec
 from pgallop.errors import ProtocolError
 from pgallop.limits import MAX_NESTING
 
@@ -51,7 +51,7 @@ def arrays() -> Codec:
             ([(1,), None],),
         ),
         # What is NULL need not be read.
-        (record((MOOD, None), (OIDS["point"], None)), (None, None)),
+        (record((MOOD, None), (OIDS["aclitem"], None)), (None, None)),
     ],
 )
 def test_records_are_tuples(records: Codec, data: bytes, value: tuple[Any, ...]) -> None:
@@ -85,7 +85,7 @@ def test_what_the_codecs_say_of_themselves(records: Codec, arrays: Codec) -> Non
         ("ARRAY[ROW(1, 'a'), NULL, ROW(2, 'b')]", [(1, "a"), None, (2, "b")]),
         ("ROW(ARRAY[ROW(1), ROW(2)], 'x')", ([(1,), (2,)], "x")),
         ("ROW('{\"a\": 1}'::jsonb, '[2]'::json, 1.50, '\\x00ff'::bytea)", None),
-        ("ROW(NULL::point, 7)", (None, 7)),
+        ("ROW(NULL::aclitem, 7)", (None, 7)),
         ("(SELECT x FROM (SELECT 1 AS a, 'z' AS b) AS x)", (1, "z")),
         ("ARRAY(SELECT ROW(i, i * i) FROM generate_series(1, 3) AS i)", [(1, 1), (2, 4), (3, 9)]),
     ],
@@ -104,7 +104,7 @@ def test_the_servers_own(oracle: Oracle, registry: Registry, query: str, value: 
 
 @pytest.mark.parametrize(
     ("oid", "name"),
-    [(OIDS["point"], "type point "), (OIDS["money"], "type money "), (MOOD, "OID 16385 ")],
+    [(OIDS["aclitem"], "type aclitem "), (OIDS["money"], "type money "), (MOOD, "OID 16385 ")],
 )
 def test_a_field_that_is_known_as_text_only(records: Codec, oid: int, name: str) -> None:
     with pytest.raises(ValueError, match=rf"^field 2: .*{name}.*ROW\(1, field::text\)"):

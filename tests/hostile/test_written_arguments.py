@@ -30,7 +30,7 @@ from pgallop.session.simple import SimpleQuery
 from pgallop.session.statement import Description, Statement
 from pgallop.wire.trace import Trace
 
-INT4_ARRAY, JSON, POINT, UUID_OID, XML = 1007, 114, 600, 2950, 142
+INT4_ARRAY, JSON, ACLITEM, UUID_OID, XML = 1007, 114, 1033, 2950, 142
 
 REGISTRY = builtin_registry()
 
@@ -241,7 +241,7 @@ class Other(str):
 
 @pytest.mark.parametrize("kind", [Short, Long, Other])
 @pytest.mark.parametrize("text", ["plain", "grün"])
-@pytest.mark.parametrize("oid", [TEXT, POINT, XML, 19])
+@pytest.mark.parametrize("oid", [TEXT, ACLITEM, XML, 19])
 def test_the_length_of_a_text_is_its_own(kind: type[str], text: str, oid: int) -> None:
     codec: Codec = REGISTRY.get(oid)
     assert codec.dumps(kind(text)) == text.encode()

@@ -48,6 +48,7 @@ KNOWN: Final = {
         "LISTEN takes no parameters: the name is quoted, sql/quoting.py"
     ),
     ("session/simple.py", "f'{begin}; '"): "Transaction._beginning, made of the words below",
+    ("codecs/textsearch.py", "f'{text}:{prefix}{letters}'"): "a part of a tsquery, which was read",
     ("sql/proof.py", "sql.replace(f'<{name}>', literal)"): "our own constants, at import",
     ("statement.py", "f'EXPLAIN ({options}) {self._handle.query}'"): (
         "EXPLAIN is in front of the caller's own text; the options are constants"

@@ -29,7 +29,7 @@ from pgallop.session.simple import SimpleQuery
 from pgallop.session.startup import Startup
 from pgallop.session.statement import Description, Statement
 
-BYTEA, JSON, JSONB, TEXT_ARRAY, POINT = 17, 114, 3802, 1009, 600
+BYTEA, JSON, JSONB, TEXT_ARRAY, ACLITEM = 17, 114, 3802, 1009, 1033
 REGISTRY = builtin_registry()
 
 # Ends of strings, ends of messages, beginnings of others, ends of literals, what is no character.
@@ -187,7 +187,7 @@ def bound(*values: bytes | None) -> list[tuple[str, Any]]:
 
 
 @EXAMPLES
-@given(st.lists(TEXTS | st.none(), min_size=1, max_size=4), st.sampled_from([TEXT, POINT]))
+@given(st.lists(TEXTS | st.none(), min_size=1, max_size=4), st.sampled_from([TEXT, ACLITEM]))
 def test_any_texts(texts: list[str | None], oid: int) -> None:
     bad = [i for i, text in enumerate(texts, 1) if text is not None and not sendable(text)]
     if bad:

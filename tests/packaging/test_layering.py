@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 # From the ground up. A name is a module or a folder in pgallop/; those in a set share a layer.
 SANS_IO: list[set[str]] = [
-    {"_version", "capabilities", "limits", "types"},
+    {"_version", "capabilities", "limits", "types", "values"},
     {"_excerpt", "_message", "_sqlstate", "errors"},
     {"wire"},
     {"auth"},
@@ -42,6 +42,7 @@ ASYNCIO: list[set[str]] = [
         "pipeline",
         "pipelining",
         "preparing",
+        "resolving",
         "repetition",
         "resetting",
         "statement",

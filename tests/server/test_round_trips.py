@@ -62,6 +62,7 @@ ORDINARY = [
     Path("EXPLAIN, which is described first", call("EXPLAIN SELECT 1"), 2, 2),
     Path("an array", call("SELECT '{1}'::int4[]"), 1, 8),
     Path("an array as an argument", call("SELECT $1::int4[]", [1]), 2, 8),
+    Path("an array of ranges", call("SELECT '{empty}'::int4range[]"), 1, 8),
     # It is read as text, and came in binary.
     Path("a type to be converted", call("SELECT 'pg_class'::regclass"), 2, 2),
     Path("one that is NULL", call("SELECT NULL::regclass"), 1, 2),

@@ -54,7 +54,7 @@ NESTING = [
 
 UNREADABLE = [
     unreadable(
-        "a point within", record(ONE, (OIDS["point"], bytes(16))), "field 2: the type point"
+        "an aclitem within", record(ONE, (OIDS["aclitem"], bytes(16))), "field 2: the type aclitem"
     ),
     unreadable("a type nobody knows", record((1_000_000, b"x")), "the type with OID 1000000"),
     unreadable("text that is not UTF-8", record((OIDS["text"], b"\xff")), "field 1: 'utf-8'"),

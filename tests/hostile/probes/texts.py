@@ -74,6 +74,11 @@ CONTAINERS = [
     undecodable("record", "20,000 fields and no end", b"(" + b"," * 20_000),
     undecodable("record", "quotes without end", b'("' + b'""' * 100_000),
     undecodable("record", "one NULL, or nothing", b"()", "cannot be told apart"),
+    undecodable("int4range", "no end", b"[1,2", "is not the text of a range"),
+    undecodable("int4range", "a bound that is none", b"[1,x)", "upper bound: 'x' is not the text"),
+    undecodable("int4range", "quotes without end", b'["' + b'""' * 100_000),
+    undecodable("int4multirange", "no end", b"{[1,2)", "what comes next in a multirange"),
+    undecodable("int4multirange", "20,000 ranges and no end", b"{" + b"empty," * 20_000),
 ]
 
 PROBES = [

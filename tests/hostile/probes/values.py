@@ -53,6 +53,18 @@ WIDTHS = {
     "timestamp": 8,
     "timestamptz": 8,
     "interval": 16,
+    "point": 16,
+    "line": 24,
+    "lseg": 32,
+    "box": 32,
+    "circle": 24,
+    "xid": 4,
+    "cid": 4,
+    "xid8": 8,
+    "pg_lsn": 8,
+    "tid": 6,
+    "macaddr": 6,
+    "macaddr8": 8,
 }
 
 SIZES = [
@@ -292,4 +304,65 @@ TEXT = [
     ),
 ]
 
-PROBES = [*SIZES, *ARRAY_COUNTS, *ARRAY_ELEMENTS, *NUMERIC, *DAYS, *TEXT]
+
+def points(name: str, count: int, there: int, words: str) -> Probe:
+    head = b"\1" if name == "path" else b""
+    data = head + pack("!i", count) + bytes(16 * there)
+    return broken(f"{name} of {count} points, {there} there", OIDS[name], data, words)
+
+
+FIGURES = [
+    broken("bit: nothing", OIDS["bit"], b"", "announced 4 bytes where 0 remain"),
+    broken("bit: -1 bits", OIDS["bit"], pack("!i", -1), "a bit of -1 bits in 0 bytes"),
+    broken("bit: 9 bits in a byte", OIDS["bit"], pack("!iB", 9, 0), "of 9 bits in 1 bytes"),
+    broken("bit: 8 bits in two bytes", OIDS["bit"], pack("!iH", 8, 0), "of 8 bits in 2 bytes"),
+    broken("varbit: 2^31-1 bits", OIDS["varbit"], pack("!iB", 2**31 - 1, 0), "in 1 bytes"),
+    broken("varbit: a bit too many", OIDS["varbit"], pack("!iB", 7, 1), "with bits beyond its 7"),
+    broken("path: closed by 2", OIDS["path"], b"\2" + pack("!i16x", 1), "that is closed by 2"),
+    broken("path: nothing", OIDS["path"], b"", "announced 1 bytes where 0 remain"),
+    *[
+        points(name, count, there, words)
+        for name in ("path", "polygon")
+        for count, there, words in (
+            (0, 0, f"a {name} of 0 points in 0 bytes"),
+            (-1, 1, f"a {name} of -1 points in 16 bytes"),
+            (2, 1, f"a {name} of 2 points in 16 bytes"),
+            (1, 2, f"which is not what its type {name} takes"),
+            (2**28, 1, f"a {name} of 268435456 points in 16 bytes"),
+            (2**31 - 1, 1, f"a {name} of 2147483647 points in 16 bytes"),
+        )
+    ],
+]
+
+SYSTEM = [
+    broken("inet: nothing", OIDS["inet"], b"", "announced 1 bytes where 0 remain"),
+    broken("inet: family 4", OIDS["inet"], pack("!BBBBi", 4, 32, 0, 4, 1), "of the family 4"),
+    broken("inet: IPv4 of 16 bytes", OIDS["inet"], pack("!BBBB16x", 2, 32, 0, 16), "with 16 bytes"),
+    broken("inet: IPv6 of 4 bytes", OIDS["inet"], pack("!BBBBi", 3, 32, 0, 4, 1), "with 4 bytes"),
+    broken("inet: 33 bits", OIDS["inet"], pack("!BBBBi", 2, 33, 0, 4, 1), "a netmask of 33 bits"),
+    broken("inet: too short", OIDS["inet"], pack("!BBBBh", 2, 32, 0, 4, 1), "4 bytes in 6 bytes"),
+    broken("cidr: too long", OIDS["cidr"], pack("!BBBBq", 2, 32, 1, 4, 1), "4 bytes in 12 bytes"),
+    undecodable("cidr", "bits beside its netmask", pack("!BBBBi", 2, 8, 1, 4, 1), "has host bits"),
+    *[
+        broken(f"pg_snapshot: {name}", OIDS["pg_snapshot"], pack(form, *numbers), words)
+        for name, form, numbers, words in (
+            ("-1 transactions", "!iqq", (-1, 1, 9), "of -1 transactions in 20 bytes"),
+            ("2^31-1 transactions", "!iqqq", (2**31 - 1, 1, 9, 5), "of 2147483647 transactions"),
+            ("one of two", "!iqqq", (2, 1, 9, 5), "of 2 transactions in 28 bytes"),
+            ("in disorder", "!iqqqq", (2, 1, 9, 6, 5), "are not in order"),
+            ("backwards", "!iqq", (0, 9, 1), "from 9 to 1"),
+        )
+    ],
+    broken("jsonpath: version 2", OIDS["jsonpath"], b"\2$", "jsonpath of version 2, known is 1"),
+    *[
+        broken(
+            f"a {name} of 2^31-1 in a record",
+            OIDS["record"],
+            pack("!iIiii", 1, OIDS[name], 8, 2**31 - 1, 0),
+            f"a {name} of 2147483647",
+        )
+        for name in ("tsvector", "tsquery")
+    ],
+]
+
+PROBES = [*SIZES, *SYSTEM, *ARRAY_COUNTS, *ARRAY_ELEMENTS, *NUMERIC, *DAYS, *TEXT, *FIGURES]

@@ -28,7 +28,7 @@ import pgallop
 from pgallop.connection import Connection
 from pgallop.wire.writer import MAX_LENGTH
 
-BYTEA, NAME, XML, POINT, VARCHAR, NUMERIC = 17, 19, 142, 600, 1043, 1700
+BYTEA, NAME, XML, ACLITEM, VARCHAR, NUMERIC = 17, 19, 142, 1033, 1043, 1700
 BYTEA_ARRAY, INT4_ARRAY, TEXT_ARRAY = 1001, 1007, 1009
 
 QUERY: Final = "SELECT $1"
@@ -222,7 +222,7 @@ TEXTS: Final = {
     "name": (NAME, "é\0", "é\udc80"),
     "xml": (XML, "<a>\0</a>", "<a>\ud800</a>"),
     "numeric": (NUMERIC, "1\0", "1\ud800"),
-    "point": (POINT, "(1,2)\0", "(1,2)\ud800"),
+    "aclitem": (ACLITEM, "=r/a\0", "=r/a\ud800"),
     "text[]": (TEXT_ARRAY, ["a", "b\0"], ["a", "b\ud800"]),
 }
 

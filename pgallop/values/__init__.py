@@ -1,0 +1,35 @@
+"""The classes of values that Python itself has none for, one file a family."""
+
+from pgallop.values.bit_string import BitString
+from pgallop.values.geometry import Box, Circle, Line, LineSegment, Path, Point, Polygon
+from pgallop.values.infinities import (
+    DATE_INFINITY,
+    INTERVAL_INFINITY,
+    TIMESTAMP_INFINITY,
+    TIMESTAMPTZ_INFINITY,
+    InfiniteDate,
+    InfiniteDatetime,
+    InfiniteInterval,
+)
+from pgallop.values.intervals import Interval
+from pgallop.values.range import Range
+
+__all__ = [
+    "DATE_INFINITY",
+    "INTERVAL_INFINITY",
+    "TIMESTAMPTZ_INFINITY",
+    "TIMESTAMP_INFINITY",
+    "BitString",
+    "Box",
+    "Circle",
+    "InfiniteDate",
+    "InfiniteDatetime",
+    "InfiniteInterval",
+    "Interval",
+    "Line",
+    "LineSegment",
+    "Path",
+    "Point",
+    "Polygon",
+    "Range",
+]
