@@ -45,7 +45,8 @@ class RowDecoder:
         try:
             return record.new_record(self.shape, self.fields(reader), self.atomic)
         except Exception as error:
-            raise self.told(error) from error.__cause__
+            told = self.told(error)
+            raise told from told.__cause__
 
     def decode_rows(self, framing: Framing, rows: list[Record], most: int) -> int:
         """Read the DataRows that are at hand, up to `most`, into `rows`; how many they were."""
@@ -56,7 +57,8 @@ class RowDecoder:
                 rows.append(record.new_record(self.shape, self.fields(reader), self.atomic))
                 count += 1
         except Exception as error:
-            raise self.told(error) from error.__cause__
+            told = self.told(error)
+            raise told from told.__cause__
         return count
 
     def fields(self, reader: Reader) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from oracle import Oracle
 
 from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.builtin import builtin_registry
-from pgallop.codecs.codec import TEXT, Codec, Unencodable, Verbatim
+from pgallop.codecs.codec import TEXT, Codec, Unencodable, Unresolved, Verbatim
 from pgallop.codecs.json import JsonbCodec
 from pgallop.codecs.registry import Registry
 from pgallop.codecs.text import TextCodec
@@ -452,7 +452,9 @@ def test_every_codec_has_one(registry: Registry) -> None:
         codec = registry.get(oid)
         reader = textual(codec)
         assert (reader.oid, reader.name, reader.atomic) == (codec.oid, codec.name, codec.atomic)
-        assert type(reader) is not TextCodec or codec.format == TEXT
+        # What an unresolved type will be is not known yet.
+        is_text = codec.format == TEXT or isinstance(codec, Unresolved)
+        assert type(reader) is not TextCodec or is_text
 
 
 def test_codecs_of_the_registry_are_asked(registry: Registry) -> None:

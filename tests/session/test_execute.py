@@ -254,8 +254,8 @@ def test_the_most_arguments() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"", "announced 2 bytes where 0 remain"),
-        (b"\0", "announced 2 bytes where 1 remain"),
+        (b"", "does not have the 2 columns"),
+        (b"\0", "does not have the 2 columns"),
         (int2(0), "does not have the 2 columns"),
         (int2(1) + int4(-1), "does not have the 2 columns"),
         (int2(3) + int4(-1) * 3, "does not have the 2 columns"),
