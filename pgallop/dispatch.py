@@ -203,10 +203,12 @@ class Dispatch:
         timeout: float | None,
         deadline: float | None,
         tries: int = TRIES,
+        refused: Hashable = None,
     ) -> tuple[list[Record], bytes]:
         """Run a statement, and again up to `tries` times where that is safe.
 
         `deadline`: when the `timeout` ends, which a statement that is run again has kept.
+        `refused`: how it ended the last time (`repetition.refusal`).
         """
         self.statements.pin(key)
         try:
@@ -219,7 +221,7 @@ class Dispatch:
         except BaseException as error:
             # Raised here and not in there: a frame that knows the error and is in its traceback
             # would be garbage that only the collector finds.
-            answer = await self.recover(request, error, timeout, tries)
+            answer = await self.recover(request, error, timeout, tries, refused)
             if answer is None:
                 raise
             return answer
@@ -245,7 +247,12 @@ class Dispatch:
         return self.execute(statements[key], args, limited)
 
     async def recover(
-        self, request: Execute, error: BaseException, timeout: float | None, tries: int = TRIES
+        self,
+        request: Execute,
+        error: BaseException,
+        timeout: float | None,
+        tries: int = TRIES,
+        refused: Hashable = None,
     ) -> tuple[list[Record], bytes] | None:
         """Abandon the request of a caller who was cancelled; run again what may be.
 
@@ -256,10 +263,14 @@ class Dispatch:
             return None
         if isinstance(error, Unreadable):
             return await converting.readable(self, request, error, request.deadline, timeout)
+        refusal = repetition.refusal(request, error)
         if not await repetition.may_repeat(self, request, error, timeout) or not tries:
             return None
+        if refusal is not None and refusal == refused:
+            return None
         key, args, limited = request.statement.key, request.arguments, request.limited
-        return await self.attempt(key, args, limited, timeout, request.deadline, tries - 1)
+        deadline = request.deadline
+        return await self.attempt(key, args, limited, timeout, deadline, tries - 1, refusal)
 
     async def answered(
         self, request: Request, deadline: float | None, timeout: float | None

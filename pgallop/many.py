@@ -102,6 +102,7 @@ async def _run(
     deadline: float | None,
 ) -> list[Record]:
     """Run it, and again where nothing has stayed of it and that is safe."""
+    refused: Hashable = None
     for tries in range(TRIES, -1, -1):
         request, is_new = await _submit(dispatch, key, arguments, keeps, timeout, deadline)
         waiter = request.waiter
@@ -129,9 +130,12 @@ async def _run(
             if isinstance(error, Unreadable):
                 rows, _ = await converting.readable(dispatch, request, error, deadline, timeout)
                 return rows
+            refusal = repetition.refusal(request, error)
             again = await repetition.may_repeat(dispatch, request, error, timeout)
+            again = again and (refusal is None or refusal != refused)
             if not again or not tries or not arguments.rewind(request):
                 raise
+            refused = refusal
     raise AssertionError("the last try returns or raises")
 
 

@@ -5,6 +5,7 @@ server's catalogue proves that it has no effects but on its own transaction. In 
 nothing is: that is over.
 """
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from pgallop import preparing
@@ -20,6 +21,9 @@ from pgallop.session.session import IDLE
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
+
+# The server's function that finds that a statement would return other columns than it did.
+OTHER_COLUMNS = "RevalidateCachedQuery"
 
 # The server's functions that find no binary form of a type: by itself, in an array, in a range.
 NO_BINARY_FORM = (
@@ -59,6 +63,23 @@ async def may_repeat(
         return True
     explain(error, "it was run before the types of its result were known: run it again")
     return False
+
+
+def refusal(request: Execute, error: BaseException) -> Hashable:
+    """What the server has refused and how, if the same again would have no other end.
+
+    None if that depends on what other sessions do. A value that a type does not take, such as the
+    name of no table for a regclass, is an error of a class that types which have changed have, too.
+    """
+    statement = request.statement
+    if not isinstance(error, PostgresError) or not preparing.is_stale(error, statement):
+        return None
+    if error.sqlstate in preparing.NAME_CODES or preparing.is_race(error):
+        return None
+    if error.server_source_function == OTHER_COLUMNS:
+        return None
+    columns = tuple([column.type_oid for column in statement.columns])
+    return error.sqlstate, str(error), statement.parameter_oids, columns
 
 
 def has_no_binary_form(error: BaseException, request: Execute) -> bool:

@@ -172,7 +172,7 @@ class Execute(Request):
             return 1 + decoder.decode_rows(framing, self.rows, most - 1)
         except errors.DataError as error:
             self.fail(error)
-            return most
+            return 1
 
     def refuse(self, fields: dict[str, str]) -> None:
         """Fail by the server's error, or by that of the Parse which this has relied on."""

@@ -7,7 +7,7 @@ from pgallop.codecs.codec import BINARY, TEXT, Codec, Unresolved, Verbatim
 from pgallop.codecs.registry import Registry
 from pgallop.rows.decode import RowDecoder
 from pgallop.session.outcomes import words
-from pgallop.sql.changes import is_notable
+from pgallop.sql.changes import has_any, is_notable
 from pgallop.wire import backend, frontend
 from pgallop.wire.backend import Field
 from pgallop.wire.reader import Reader
@@ -262,5 +262,7 @@ def reads_copy_data(query: str) -> bool:
     The server takes STDIN and STDOUT for the same word (gram.y), so FROM STDOUT is one too. A false
     alarm costs a round trip and nothing else.
     """
+    if not has_any(query, ("copy",)):
+        return False
     text = query.lower()
-    return "copy" in text and ("stdin" in text or ("from" in text and "stdout" in text))
+    return "stdin" in text or ("from" in text and "stdout" in text)

@@ -6,6 +6,7 @@ remembered of a statement's text may be wrong at any time, and is checked when i
 """
 
 import re
+from collections.abc import Sequence
 
 # The first words of statements that change none of it, unless their text says otherwise.
 ORDINARY = re.compile(
@@ -35,15 +36,22 @@ _CREATED = re.compile(
     re.IGNORECASE,
 )
 
-# What must be in a text for the above to be. A megabyte takes an expression 10 ms, and these 1 ms.
+# What must be in a text for the above to be.
 _HIDDEN_HINTS = ("search_path", "set_config", "temp", "lc_monetary")
 _ANYARRAY_HINTS = ("pg_stat", "pg_attribute", "anyarray")
 _CREATES_HINTS = ("create", "temp")
 
 
-def has_any(query: str, hints: tuple[str, ...]) -> bool:
+# From so many characters on, words are looked for only if all their letters are there: to look
+# through a megabyte takes an expression 10 ms, a word 0.5 ms, a letter that is nowhere 0.01 ms.
+_LONG = 10_000
+
+
+def has_any(query: str, hints: Sequence[str]) -> bool:
     """Whether one of `hints` is anywhere in `query`, in small letters or others."""
     text = query.lower()
+    if len(text) > _LONG:
+        hints = [hint for hint in hints if all(letter in text for letter in hint)]
     return any(hint in text for hint in hints)
 
 

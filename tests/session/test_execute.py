@@ -355,3 +355,13 @@ def test_a_malformed_answer(talk: Conversation, messages: tuple[bytes, ...]) -> 
     with pytest.raises(ProtocolError):
         talk.server(*messages)
     assert not answer.done()
+
+
+@at_every_split
+def test_rows_behind_one_that_python_cannot_hold(talk: Conversation) -> None:
+    """Received at once, and fed at once: nothing behind them is left unread."""
+    answer = talk.execute(BY_ID, 1)
+    rows = [data_row(int4(1), b"a"), data_row(int4(2), b"\xff"), data_row(int4(3), b"c")]
+    talk.server(BIND_COMPLETE, *rows, *rows, *ROWS[-2:])
+    assert isinstance(answer.error, DataError)
+    assert not talk.session.requests
