@@ -146,6 +146,7 @@ TRANSACTION: Mapping[str, tuple[str, ...]] = {
         "test_out_of_date.py::test_other_columns_may_mean_other_parameters",
         "test_prepare.py::*",
         "test_reset.py::*",
+        "test_scalars.py::test_values_are_asyncpgs",
         "test_scalars.py::test_what_is_read_is_written",
         "test_statement_cache.py::test_another_search_path",
         "test_statement_cache.py::test_lost_*",
