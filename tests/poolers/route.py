@@ -8,6 +8,7 @@ alone passes `statement_mode="unnamed"`. What cannot make sense is skipped, with
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import os
 from collections.abc import Iterator
@@ -74,6 +75,8 @@ def goes_through(item: pytest.Item, kind: Kind) -> bool:
     parameters = function.callspec.params.values() if hasattr(function, "callspec") else ()
     if kind == "transaction" and "named" in parameters:  # the statement_mode of some tests
         return False
+    if kind == "transaction" and "dsn" in inspect.signature(function.obj).parameters:
+        return False  # another driver's way, beside `connect`
     return not WAYS[kind].isdisjoint(function.fixturenames)
 
 
