@@ -140,10 +140,8 @@ class BaseCursor:
                 if is_new:
                     raise
                 # Refused by what was known of the types: what are they now?
-                preparing.forget(dispatch, obtained)
-                block = dispatch.ownership.mine()
-                found = await preparing.prepared(dispatch, [self._key], deadline, timeout, block)
-                request = self._submit(found[self._key], limit)
+                obtained = await preparing.anew(dispatch, obtained, deadline, timeout)
+                request = self._submit(obtained, limit)
         except BaseException:
             preparing.unpin(dispatch, self._key)
             raise

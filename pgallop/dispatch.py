@@ -241,10 +241,8 @@ class Dispatch:
             if is_new or is_too_long(error):
                 raise
         # Refused by what was known of the types: what are they now?
-        preparing.forget(self, statement)
-        block = self.ownership.mine()
-        statements = await preparing.prepared(self, [key], deadline, timeout, block)
-        return self.execute(statements[key], args, limited)
+        statement = await preparing.anew(self, statement, deadline, timeout)
+        return self.execute(statement, args, limited)
 
     async def recover(
         self,

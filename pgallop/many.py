@@ -18,7 +18,6 @@ from pgallop.rows.record import Record
 from pgallop.session.execute import Unreadable
 from pgallop.session.execute_many import ExecuteMany
 from pgallop.session.outcomes import words
-from pgallop.session.statement import Statement
 
 NOTHING = object()
 
@@ -160,7 +159,10 @@ async def _submit(
                     raise
                 arguments.rewind(request)
                 # Refused by what was known of the types: what are they now?
-                statement, is_new = await _anew(dispatch, statement, timeout, deadline), True
+                statement, is_new = (
+                    await preparing.anew(dispatch, statement, deadline, timeout),
+                    True,
+                )
                 continue
             if dispatch.ownership.is_my_turn():
                 dispatch.submit(request)
@@ -174,16 +176,6 @@ async def _submit(
         return request, is_new
     finally:
         preparing.unpin(dispatch, key)
-
-
-async def _anew(
-    dispatch: Dispatch, statement: Statement, timeout: float | None, deadline: float | None
-) -> Statement:
-    """The same statement, described anew."""
-    preparing.forget(dispatch, statement)
-    block = dispatch.ownership.mine()
-    key = statement.key
-    return (await preparing.prepared(dispatch, [key], deadline, timeout, block))[key]
 
 
 async def _write_on(
@@ -232,5 +224,5 @@ async def _was_outdated(
         preparing.forget(dispatch, request.statement)
         return False
     oids = request.statement.parameter_oids
-    renewed = await _anew(dispatch, request.statement, timeout, deadline)
+    renewed = await preparing.anew(dispatch, request.statement, deadline, timeout)
     return renewed.parameter_oids != oids

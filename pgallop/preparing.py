@@ -201,6 +201,16 @@ async def prepared(
                 del failure  # else this frame is garbage that only the collector finds
 
 
+async def anew(
+    dispatch: "Dispatch", statement: Statement, deadline: float | None, timeout: float | None
+) -> Statement:
+    """The same statement, described anew: what is known of it has refused an argument."""
+    forget(dispatch, statement)
+    block = dispatch.ownership.mine()
+    key = statement.key
+    return (await prepared(dispatch, [key], deadline, timeout, block))[key]
+
+
 def describe(dispatch: "Dispatch", key: Hashable) -> "asyncio.Future[Statement]":
     """Submit a Prepare for a statement of which nothing is known."""
     if isinstance(key, Handle):
