@@ -41,7 +41,7 @@ def codec_of(name: str, functions: Json) -> Codec:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("functions", LIBRARIES, ids=str)
+@pytest.mark.parametrize("functions", LIBRARIES, ids=["stdlib", "orjson", "msgspec", "pair"])
 @settings(deadline=None, max_examples=30)
 @given(batch=st.lists(values, min_size=1, max_size=20))
 def test_the_server_gives_back_the_same(
@@ -119,7 +119,7 @@ def test_what_they_read(text: str, stdlib: Any, by_orjson: Any, by_msgspec: Any)
                 assert (type(value), repr(value)) == (type(expected), repr(expected))
 
 
-@pytest.mark.parametrize("functions", LIBRARIES, ids=str)
+@pytest.mark.parametrize("functions", LIBRARIES, ids=["stdlib", "orjson", "msgspec", "pair"])
 def test_bytes_that_are_no_utf_8(functions: Json) -> None:
     for data in (b'"\xff"', b"\xc3", b'{"\xed\xa0\x80": 1}'):
         with pytest.raises(ValueError, match=r"cannot be decoded|can't decode"):

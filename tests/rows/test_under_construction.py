@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Iterator
 from struct import pack
 from typing import Any
 
@@ -44,8 +45,10 @@ class Looker:
 
 
 @pytest.fixture
-def looker() -> Looker:
-    return Looker()
+def looker() -> Iterator[Looker]:
+    gc.freeze()  # what is there already is not looked at again and again
+    yield Looker()
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ LIBRARIES: list[Any] = ["stdlib", "orjson", "msgspec", (json.dumps, json.loads)]
 DOCUMENT = {"name": "Grüße", "list": [1, 2.5, None, True], "nested": {"": {}}}
 
 
-@pytest.mark.parametrize("functions", LIBRARIES, ids=str)
+@pytest.mark.parametrize("functions", LIBRARIES, ids=["stdlib", "orjson", "msgspec", "pair"])
 async def test_json(connect: Connect, functions: Any) -> None:
     async with connect(json=functions) as conn:
         query = "SELECT $1::json, $2::jsonb, $3::jsonb[], ROW($2::jsonb)"
