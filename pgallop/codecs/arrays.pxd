@@ -2,7 +2,7 @@ from libc.stdint cimport int32_t, uint32_t
 
 cimport cython
 
-from pgallop.codecs cimport clist
+from pgallop.codecs cimport clist, integers
 from pgallop.codecs.codec cimport Codec
 from pgallop.wire cimport bigendian
 from pgallop.wire.reader cimport Reader
@@ -10,6 +10,7 @@ from pgallop.wire.writer cimport Writer
 
 
 cdef int MAX_ARRAY_DIMENSIONS
+cdef int BOOL, INT2, INT4, INT8, OID, FLOAT4, FLOAT8
 
 
 cdef class ArrayCodec(Codec):
@@ -40,39 +41,11 @@ cdef class ArrayCodec(Codec):
 
 cdef class FixedWidthCodec(ArrayCodec):
     cdef Py_ssize_t width
+    cdef int kind
 
-    cdef object load(self, Reader reader, Py_ssize_t pos)
-
-    @cython.locals(values=list, i=Py_ssize_t, pos=Py_ssize_t, width=Py_ssize_t)
+    @cython.locals(values=list, i=Py_ssize_t, pos=Py_ssize_t, width=Py_ssize_t,
+                   step=Py_ssize_t, kind=int)
     cdef list read_items(self, Reader reader, Py_ssize_t count)
-
-
-cdef class BoolArrayCodec(FixedWidthCodec):
-    pass
-
-
-cdef class Int2ArrayCodec(FixedWidthCodec):
-    pass
-
-
-cdef class Int4ArrayCodec(FixedWidthCodec):
-    pass
-
-
-cdef class Int8ArrayCodec(FixedWidthCodec):
-    pass
-
-
-cdef class OidArrayCodec(FixedWidthCodec):
-    pass
-
-
-cdef class Float4ArrayCodec(FixedWidthCodec):
-    pass
-
-
-cdef class Float8ArrayCodec(FixedWidthCodec):
-    pass
 
 
 cdef class SequencesCodec(ArrayCodec):

@@ -1,6 +1,7 @@
 cimport cython
 
 from pgallop.codecs cimport cascii
+from pgallop.codecs.addresses cimport Family
 from pgallop.codecs.codec cimport Codec
 from pgallop.wire.reader cimport Reader
 from pgallop.wire.writer cimport Writer
@@ -10,17 +11,15 @@ cdef bytes HEXADECIMAL
 cdef int COLON
 
 
-cdef object host(object number, int width, int bits)
-cdef object network(object number, int width, int bits)
-
-
 cdef class NetworkCodec(Codec):
     cdef bint is_cidr
+    cdef Family v4
+    cdef Family v6
 
     @cython.locals(data=bytes)
     cdef int write_network(self, Writer writer, object value, object address, int bits) except -1
 
-    @cython.locals(family=int, bits=int, width=int)
+    @cython.locals(family=int, bits=int, width=int, kind=Family)
     cdef object decode(self, Reader reader, Py_ssize_t size)
 
 

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from pgallop.codecs import cascii
 from pgallop.codecs._oids import OIDS
+from pgallop.codecs.addresses import V4, V6, Family
 from pgallop.codecs.codec import Codec
 from pgallop.codecs.registry import Registry
 from pgallop.errors import ProtocolError
@@ -46,23 +47,20 @@ COLON = 0x3A
 HEXADECIMAL = b"0123456789abcdef"
 
 
-def host(number: int, width: int, bits: int) -> Any:
-    """An address of `width` bytes; with another netmask than all of it, an interface."""
-    if width == 4:
-        return IPv4Address(number) if bits == 32 else IPv4Interface((number, bits))
-    return IPv6Address(number) if bits == 128 else IPv6Interface((number, bits))
-
-
-def network(number: int, width: int, bits: int) -> Any:
-    return IPv4Network((number, bits)) if width == 4 else IPv6Network((number, bits))
-
-
 class NetworkCodec(Codec):
     """What inet and cidr share: the form on the wire."""
 
-    __slots__ = ("is_cidr",)
+    __slots__ = ("is_cidr", "v4", "v6")
 
     is_cidr: bool
+    v4: Family
+    v6: Family
+
+    def __init__(self, oid: int, name: str, accepts: str, is_cidr: bool) -> None:
+        super().__init__(oid, name, accepts)
+        self.is_cidr = is_cidr
+        self.v4 = V4
+        self.v6 = V6
 
     def write_network(self, writer: Writer, value: Any, address: Any, bits: int) -> None:
         """Write the `address` of `value` with a netmask of so many bits."""
@@ -90,7 +88,12 @@ class NetworkCodec(Codec):
                 f"{width} bytes in {size} bytes"
             )
         number = int.from_bytes(reader.read_bytes(width), "big")
-        return network(number, width, bits) if self.is_cidr else host(number, width, bits)
+        kind = self.v4 if width == 4 else self.v6
+        if self.is_cidr:
+            return kind.network(number, bits)
+        if bits == kind.width:
+            return kind.address(number)
+        return kind.interface(number, bits)
 
     def refuse_text(self, text: str, expected: str) -> NoReturn:
         self.refuse(text, f"not the text of {expected}", f"cast in SQL: $n::text::{self.name}")
@@ -105,8 +108,8 @@ class InetCodec(NetworkCodec):
     __slots__ = ()
 
     def __init__(self, oid: int, name: str) -> None:
-        super().__init__(oid, name, "ipaddress's addresses, interfaces, networks, or their text")
-        self.is_cidr = False
+        accepts = "ipaddress's addresses, interfaces, networks, or their text"
+        super().__init__(oid, name, accepts, is_cidr=False)
 
     def encode(self, writer: Writer, value: Any) -> None:
         given = self.parse(value) if isinstance(value, str) else value
@@ -135,8 +138,8 @@ class CidrCodec(NetworkCodec):
     __slots__ = ()
 
     def __init__(self, oid: int, name: str) -> None:
-        super().__init__(oid, name, "ipaddress's networks, addresses, or their text")
-        self.is_cidr = True
+        accepts = "ipaddress's networks, addresses, or their text"
+        super().__init__(oid, name, accepts, is_cidr=True)
 
     def encode(self, writer: Writer, value: Any) -> None:
         given = self.parse(value) if isinstance(value, str) else value

@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t
 
 cimport cython
 
+from pgallop.codecs cimport integers
 from pgallop.codecs.codec cimport Codec
 from pgallop.wire cimport bigendian
 from pgallop.wire.reader cimport Reader

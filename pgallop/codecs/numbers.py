@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pgallop.codecs import integers
 from pgallop.codecs._oids import OIDS
 from pgallop.codecs.codec import Codec
 from pgallop.codecs.registry import Registry
@@ -66,7 +67,7 @@ class Int2Codec(IntegerCodec):
         writer.write_int16(self.number(value))
 
     def decode(self, reader: Reader, size: int) -> Any:
-        return reader.read_int16()
+        return integers.integer(reader.read_int16())
 
 
 class Int4Codec(IntegerCodec):
@@ -76,7 +77,7 @@ class Int4Codec(IntegerCodec):
         writer.write_int32(self.number(value))
 
     def decode(self, reader: Reader, size: int) -> Any:
-        return reader.read_int32()
+        return integers.integer(reader.read_int32())
 
 
 class Int8Codec(IntegerCodec):
@@ -86,7 +87,7 @@ class Int8Codec(IntegerCodec):
         writer.write_int64(self.number(value))
 
     def decode(self, reader: Reader, size: int) -> Any:
-        return reader.read_int64()
+        return integers.integer(reader.read_int64())
 
 
 class OidCodec(IntegerCodec):
@@ -98,7 +99,7 @@ class OidCodec(IntegerCodec):
         writer.write_uint32(self.number(value))
 
     def decode(self, reader: Reader, size: int) -> Any:
-        return reader.read_uint32()
+        return integers.integer(reader.read_uint32())
 
 
 class FloatCodec(Codec):

@@ -10,11 +10,13 @@ from typing import Any
 
 from pgallop.codecs.codec import Codec
 from pgallop.errors import DataError, ProtocolError
-from pgallop.rows import cpython, record
+from pgallop.rows import cpython, recycling
 from pgallop.rows.record import Record, Shape
 from pgallop.wire import bigendian
 from pgallop.wire.framing import Framing
 from pgallop.wire.reader import Reader
+
+recycling.recycle(Record)
 
 
 class RowDecoder:
@@ -43,7 +45,7 @@ class RowDecoder:
     def decode(self, reader: Reader) -> Record:
         """Read a DataRow to its end."""
         try:
-            return record.new_record(self.shape, self.fields(reader), self.atomic)
+            return self.read(reader)
         except Exception as error:
             told = self.told(error)
             raise told from told.__cause__
@@ -54,14 +56,14 @@ class RowDecoder:
         count = 0
         try:
             while count < most and framing.next_row():
-                rows.append(record.new_record(self.shape, self.fields(reader), self.atomic))
+                rows.append(self.read(reader))
                 count += 1
         except Exception as error:
             told = self.told(error)
             raise told from told.__cause__
         return count
 
-    def fields(self, reader: Reader) -> tuple[Any, ...]:
+    def read(self, reader: Reader) -> Record:
         """Read the values of a DataRow; `column` is the number of the one that raises."""
         width = self.width
         base = reader.base
@@ -71,51 +73,64 @@ class RowDecoder:
             raise ProtocolError(f"a row does not have the {width} columns that were described")
         pos += 2
         codecs = self.codecs
-        values = cpython.new_tuple(width)
+        record = self.blank()
+        values: Any = record.fields  # interpreted a list, until it is filled
         for i in range(width):
-            self.column = i
             if end - pos < 4:
-                raise self.lie(4, end - pos)
+                raise self.lie(i, 4, end - pos)
             size = bigendian.load_int32(base, pos)
             pos += 4
             if size == -1:
                 cpython.fill(values, i, None)
                 continue
             if size < 0 or size > end - pos:
-                raise self.lie(size, end - pos)
+                raise self.lie(i, size, end - pos)
             codec = cpython.codec_at(codecs, i)
             # The codec sees its field and nothing else, and has to read all of it.
             reader.pos = pos
             pos += size
             reader.end = pos
+            self.column = i
             cpython.fill(values, i, codec.decode(reader, size))
             if reader.pos != pos:
-                raise self.misfit(size)
+                raise self.misfit(i, size)
         if pos != end:
             raise ProtocolError(f"{end - pos} bytes are left over in a row")
-        return cpython.filled(values)
+        record.fields = cpython.filled(values)
+        if not self.atomic:
+            cpython.track(values)
+            cpython.track(record)
+        return record
 
-    def misfit(self, size: int) -> ProtocolError:
+    def blank(self) -> Record:
+        """A record whose fields are to be filled; the collector does not know it."""
+        record = recycling.kept(self.width)
+        if record is None:
+            record = Record.__new__(Record)
+            values: Any = cpython.new_tuple(self.width)
+            record.fields = values
+            cpython.untrack(record)
+        record.shape = self.shape
+        return record
+
+    def misfit(self, column: int, size: int) -> ProtocolError:
         return ProtocolError(
-            f"column {self.name()!r} has {size} bytes, which is not what its type "
-            f"{self.codecs[self.column].name} takes"
+            f"column {self.shape.names[column]!r} has {size} bytes, which is not what its type "
+            f"{self.codecs[column].name} takes"
         )
 
-    def lie(self, size: int, left: int) -> ProtocolError:
+    def lie(self, column: int, size: int, left: int) -> ProtocolError:
         return ProtocolError(
-            f"column {self.name()!r} would take {size} bytes where {left} are left"
+            f"column {self.shape.names[column]!r} would take {size} bytes where {left} are left"
         )
-
-    def name(self) -> str:
-        """The name of the column that is being read."""
-        return self.shape.names[self.column]
 
     def told(self, error: Exception) -> Exception:
         """What the caller is told of `error`: it is his if a value cannot be held by Python."""
         if isinstance(error, (ProtocolError, MemoryError)):
             return error
+        name = self.shape.names[self.column]
         told = DataError(
-            f"column {self.name()!r} ({self.codecs[self.column].name}) cannot be read: {error}",
+            f"column {name!r} ({self.codecs[self.column].name}) cannot be read: {error}",
             hint="cast it to text in the query to see it as it is",
         )
         told.__cause__ = error

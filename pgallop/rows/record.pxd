@@ -1,8 +1,3 @@
-cimport cython
-
-from pgallop.rows cimport cpython, recycling
-
-
 cdef class Shape:
     cdef readonly tuple names
     cdef readonly dict index
@@ -12,7 +7,3 @@ cdef class Record:
     cdef tuple fields
     cdef Shape shape
     cdef object item(self, object key)
-
-
-@cython.locals(record=Record)
-cdef Record new_record(Shape shape, tuple fields, bint atomic)

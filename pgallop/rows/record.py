@@ -6,8 +6,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pgallop.rows import cpython, recycling
-
 
 class Shape:
     """The columns' names, shared by all records of a statement.
@@ -116,21 +114,6 @@ class Record:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (type(self), self.shape.names, self.fields)
-
-
-recycling.recycle(Record)
-
-
-def new_record(shape: Shape, fields: tuple[Any, ...], atomic: bool) -> Record:
-    """A record of `fields` from the server, out of the collector's sight if they are `atomic`."""
-    record = Record.__new__(Record)
-    record.shape = shape
-    record.fields = fields
-    if atomic:
-        cpython.untrack(record)
-    else:
-        cpython.track(fields)
-    return record
 
 
 def comparable(other: object) -> bool:

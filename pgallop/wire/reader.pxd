@@ -15,6 +15,7 @@ cdef class Reader:
 
     cdef void attach(self, bytes data, Py_ssize_t start, Py_ssize_t end)
     cdef Py_ssize_t take(self, Py_ssize_t size) except -1
+    cdef int lack(self, Py_ssize_t size) except -1
     cdef int read_byte(self) except -1
     cdef int read_int16(self) except? -1
     cdef int read_uint16(self) except -1

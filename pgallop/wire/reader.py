@@ -4,6 +4,8 @@ Every read goes through `take`, which compares with the end of the message (or o
 is no way to read a neighbour's bytes, whatever lengths the server claims.
 """
 
+from typing import NoReturn
+
 from pgallop.errors import ProtocolError
 from pgallop.wire import bigendian
 
@@ -38,11 +40,15 @@ class Reader:
         """Move over `size` bytes and return where they begin, or raise if they are not there."""
         pos = self.pos
         if size < 0 or size > self.end - pos:
-            raise ProtocolError(
-                f"the server announced {size} bytes where {self.end - pos} remain in the message"
-            )
+            self.lack(size)
         self.pos = pos + size
         return pos
+
+    def lack(self, size: int) -> NoReturn:
+        """Raise. Apart from `take`, which is short enough so to become part of every read."""
+        raise ProtocolError(
+            f"the server announced {size} bytes where {self.end - self.pos} remain in the message"
+        )
 
     def read_byte(self) -> int:
         return self.base[self.take(1)]

@@ -91,7 +91,7 @@ def test_any_shape_is_the_same_on_the_server(
 
 
 def test_what_an_array_is_like(registry: Registry, int4s: Codec) -> None:
-    assert repr(int4s) == "<Int4ArrayCodec int4[] (1007)>"
+    assert repr(int4s) == "<FixedWidthCodec int4[] (1007)>"
     assert not int4s.atomic
     assert int4s.format == 1
     assert type(int4s.loads(int4s.dumps((1, 2)))) is list

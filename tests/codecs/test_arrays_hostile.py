@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import struct
-import sys
 import tracemalloc
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 from array_bytes import ONE, THREE, TWO, number, wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaks import assert_nothing_leaks
 
 from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.arrays import ArrayCodec
@@ -144,9 +143,4 @@ def test_nothing_is_leaked(registry: Registry, int4s: Codec) -> None:
             with pytest.raises(ProtocolError):
                 int4s.loads(with_nulls)
 
-    work()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    work()
-    gc.collect()
-    assert abs(sys.getallocatedblocks() - before) < 200
+    assert_nothing_leaks(work)

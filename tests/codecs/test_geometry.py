@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import math
-import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from struct import pack
@@ -16,6 +14,7 @@ import pytest
 from array_bytes import wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaks import assert_nothing_leaks
 from oracle import Oracle
 
 from pgallop import Box, Circle, Line, LineSegment, Path, Point, Polygon
@@ -352,10 +351,4 @@ def test_nothing_is_leaked(name: str) -> None:
                 with pytest.raises(Unencodable):
                     each()
 
-    work()
-    gc.collect()
-    blocks, kinds = sys.getallocatedblocks(), sys.getrefcount(CLASSES[name])
-    work()
-    gc.collect()
-    assert abs(sys.getallocatedblocks() - blocks) < 100
-    assert abs(sys.getrefcount(CLASSES[name]) - kinds) < 100
+    assert_nothing_leaks(work, CLASSES[name])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import struct
-import sys
 import time
 import tracemalloc
 from contextlib import suppress
@@ -13,6 +11,7 @@ import pytest
 from array_bytes import number, wire
 from hypothesis import given
 from hypothesis import strategies as st
+from leaks import assert_nothing_leaks
 from range_bytes import FLAGS, SENT, multiranged, ranged
 
 from pgallop.codecs._oids import ARRAYS, OIDS
@@ -214,12 +213,7 @@ def test_nothing_is_leaked(registry: Registry) -> None:
                 with pytest.raises((ProtocolError, ValueError)):
                     codec.loads(hostile)
 
-    work()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    work()
-    gc.collect()
-    assert abs(sys.getallocatedblocks() - before) < 200
+    assert_nothing_leaks(work)
 
 
 # --- text that no server writes -------------------------------------------------------------------

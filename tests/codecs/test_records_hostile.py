@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import struct
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -13,6 +11,7 @@ import pytest
 from array_bytes import number, wire
 from hypothesis import given
 from hypothesis import strategies as st
+from leaks import assert_nothing_leaks
 from record_bytes import field, record, tower
 
 from pgallop.codecs._oids import ARRAYS, OIDS
@@ -158,9 +157,4 @@ def test_nothing_is_leaked(records: Codec) -> None:
                 with pytest.raises((ProtocolError, ValueError)):
                     records.loads(hostile)
 
-    work()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    work()
-    gc.collect()
-    assert abs(sys.getallocatedblocks() - before) < 200
+    assert_nothing_leaks(work)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import struct
-import sys
 import tracemalloc
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaks import assert_nothing_leaks
 from oracle import Oracle
 
 from pgallop.codecs._oids import ARRAYS, OIDS
@@ -203,9 +202,4 @@ def test_nothing_is_leaked(registry: Registry) -> None:
             with pytest.raises(Unencodable):
                 codec.dumps((2, 9, (3, 4, 4)))
 
-    work()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    work()
-    gc.collect()
-    assert abs(sys.getallocatedblocks() - before) < 200
+    assert_nothing_leaks(work)

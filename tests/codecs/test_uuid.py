@@ -14,6 +14,7 @@ import pytest
 from asyncpg.pgproto.pgproto import UUID as AsyncpgUUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaks import assert_nothing_leaks
 from oracle import Oracle
 
 import pgallop
@@ -196,16 +197,7 @@ def test_nothing_is_leaked(codec: Codec) -> None:
             codec.dumps(TEXT)
             codec.dumps(f"{{{TEXT}}}")
 
-    work()
-    gc.collect()
-    blocks = sys.getallocatedblocks()
-    unknown = sys.getrefcount(SafeUUID.unknown)
-    kinds = sys.getrefcount(UUID)
-    work()
-    gc.collect()
-    assert abs(sys.getallocatedblocks() - blocks) < 100
-    assert sys.getrefcount(SafeUUID.unknown) - unknown < 100
-    assert sys.getrefcount(UUID) - kinds < 100
+    assert_nothing_leaks(work, SafeUUID.unknown, UUID)
 
 
 def test_a_class_of_another_layout_is_filled_by_name() -> None:
