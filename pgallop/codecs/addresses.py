@@ -92,7 +92,7 @@ class Family:
 
 def state(made: Any) -> tuple[Any, ...]:
     """The class of an object and all its attributes; for the method `hosts` what it returns."""
-    kind: type = type(made)
+    kind: type[Any] = made.__class__
     names = {name for each in kind.__mro__ for name in vars(each).get("__slots__", ())}
     names |= getattr(made, "__dict__", {}).keys()
     held: dict[str, Any] = {name: getattr(made, name, None) for name in names - {"__weakref__"}}
