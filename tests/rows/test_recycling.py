@@ -20,7 +20,7 @@ from pgallop.session.statement import Description, Statement
 from pgallop.wire.backend import Field
 
 # More than are kept.
-MANY = 10_000
+MANY = 20_000
 
 
 def fetch(types: list[str], *rows: Sequence[bytes | None], prefix: str = "c") -> list[Record]:
