@@ -207,8 +207,8 @@ BOOL, INT2, INT4, INT8, OID, FLOAT4, FLOAT8 = range(7)
 class FixedWidthCodec(ArrayCodec):
     """An array whose elements all take `width` bytes and are numbers of one `kind`.
 
-    Looking at the bounds once for all of them, and calling nothing for each, it reads ints that are
-    at hand already in 19 instructions (element by element: 119).
+    Looking at the bounds once for all of them, and calling nothing for each, it reads (and Python
+    frees) an int that is made already in 45 instructions; element by element it is 135.
     """
 
     __slots__ = ("kind", "width")
