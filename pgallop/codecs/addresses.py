@@ -79,7 +79,7 @@ class Family:
         made.netmask = mask
         made._prefixlen = bits
         if bits == self.width:
-            made.hosts = [self.address(number)].copy
+            made.hosts = [made.network_address].copy
         elif bits == self.width - 1:
             made.hosts = made.__iter__
         return made

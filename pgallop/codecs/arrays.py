@@ -200,7 +200,7 @@ class ArrayCodec(Codec):
         return clist.filled(values)
 
 
-# What is at hand in one machine instruction.
+# The kinds of numbers that C reads without help of a codec.
 BOOL, INT2, INT4, INT8, OID, FLOAT4, FLOAT8 = range(7)
 
 
@@ -232,7 +232,7 @@ class FixedWidthCodec(ArrayCodec):
             for i in range(count):
                 if bigendian.load_int32(base, pos) != width:
                     break
-                # The compiler takes the choice out of the loop.
+                # A choice that is always the same costs less than a call for each element.
                 if kind == INT4:
                     integers.fill(values, i, bigendian.load_int32(base, pos + 4))
                 elif kind == INT8:
