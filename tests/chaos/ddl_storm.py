@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
+import psycopg
 from chaos.administrator import Administrator
 from chaos.ddl_schema import (
     NUMBER_KINDS,
@@ -100,6 +101,7 @@ class Record:
     stale: int = 0
     converted: int = 0
     races: int = 0
+    deadlocks: int = 0
     retried: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
     not_retryable: list[str] = field(default_factory=list)
@@ -376,15 +378,27 @@ class Session:
 
 
 async def change(
-    execute: Callable[[str], Awaitable[object]], changes: Changes, chance: random.Random, end: float
+    execute: Callable[[str], Awaitable[object]],
+    changes: Changes,
+    chance: random.Random,
+    end: float,
+    record: Record,
 ) -> None:
-    """Make one change after the other."""
+    """Make one change after the other.
+
+    A pipeline locks what it reads in any order: of the two that wait for each other then, the
+    server may choose the change to fail.
+    """
     loop = asyncio.get_running_loop()
     while loop.time() < end:
         async with changes.lock:
             one = changes.next()
-            await execute(one.script(changes.schema))
-            changes.made(one)
+            try:
+                await execute(one.script(changes.schema))
+            except (pgallop.DeadlockDetectedError, psycopg.errors.DeadlockDetected):
+                record.deadlocks += 1
+            else:
+                changes.made(one)
         await asyncio.sleep(chance.random() * MOST_PAUSE_SECONDS)
 
 
@@ -449,8 +463,8 @@ async def run(server: EmbeddedServer, seed: int, scale: float) -> Figures:
         with counted(record):
             # One that they hear of, and one that they do not.
             tasks = [
-                group.create_task(change(other.execute, changes[0], chance, end)),
-                group.create_task(change(administrator.run, changes[1], chance, end)),
+                group.create_task(change(other.execute, changes[0], chance, end, record)),
+                group.create_task(change(administrator.run, changes[1], chance, end, record)),
             ]
             for number, (options, shares) in enumerate(SESSIONS):
                 session = Session(
@@ -473,5 +487,6 @@ async def run(server: EmbeddedServer, seed: int, scale: float) -> Figures:
     figures.zero("stuck", record.stuck)
     figures.at_least("retried", sum(record.retried.values()), 1)
     figures.show("server_races", record.races)
+    figures.show("deadlocks", record.deadlocks)
     figures.zero("not_retryable", record.not_retryable)
     return figures.finish()
