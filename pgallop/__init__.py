@@ -10,6 +10,7 @@ from pgallop import errors, types, values
 from pgallop import errors as exceptions
 from pgallop._sqlstate import *  # noqa: F403 (mypy does not see them through errors, in a cycle)
 from pgallop._version import __version__
+from pgallop.codecs.customization import TypeCodec
 from pgallop.connecting import connect
 from pgallop.connection import Connection
 from pgallop.errors import *  # noqa: F403 (they belong to the vocabulary, under asyncpg's names)
@@ -34,6 +35,7 @@ __all__ = [
     "PreparedStatement",
     "Record",
     "Transaction",
+    "TypeCodec",
     "__compiled__",
     "__version__",
     "connect",

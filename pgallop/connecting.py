@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Any, Literal
 
 from pgallop.codecs.codec import shown
-from pgallop.config.codecs import Json, OutOfRange
+from pgallop.config.codecs import Geometry, Json, OutOfRange, Vectors
 from pgallop.config.options import NOT_GIVEN, NotGiven, resolve
+from pgallop.config.type_codecs import TypeCodecs
 from pgallop.connection import Connection
 from pgallop.errors import ClientConfigurationError, InterfaceError
 from pgallop.knowledge import Knowledge
@@ -47,6 +48,9 @@ def connect(
     tcp_user_timeout: int | None = None,
     out_of_range: OutOfRange = "raise",
     json: Json = "stdlib",
+    vectors: Vectors = "list",
+    geometry: Geometry = "bytes",
+    codecs: TypeCodecs | None = None,
 ) -> "ConnectCall":
     """Connect to a PostgreSQL server.
 
@@ -99,6 +103,14 @@ def connect(
         json: what reads and writes json and jsonb: "stdlib", "orjson", "msgspec", or a pair of
             functions (dumps, loads), of which `dumps(object)` returns str or bytes, and `loads` is
             given a str.
+        vectors: what pgvector's vector and halfvec are read as: a "list" of floats, or a "numpy"
+            array. Both are taken, always.
+        geometry: what PostGIS's geometry and geography are read as: the "bytes" of their EWKB, or
+            "shapely" geometries. Both are taken, always.
+        codecs: what reads and writes values of single types, by their names: "mood",
+            "schema.mood" or ("schema", "mood"). Two functions (`TypeCodec`), an `Enum` for an enum
+            type, a dataclass or another class for a composite type. Nothing is asked for it before
+            a type is seen; `Connection.set_type_codec` does the same later.
 
     Returns:
         Something to await, which gives a `Connection`, or to enter with `async with`, which closes

@@ -13,7 +13,9 @@ from typing import Any
 
 from pgallop import resolving
 from pgallop.capabilities import Capabilities, capabilities
+from pgallop.codecs import money
 from pgallop.codecs.builtin import builtin_registry
+from pgallop.codecs.customization import Customs
 from pgallop.config.options import ConnectOptions
 from pgallop.cursor import CursorFactory
 from pgallop.deadlines import checked_seconds
@@ -32,13 +34,14 @@ from pgallop.statement import PreparedStatement, prepare
 from pgallop.transaction import Transaction
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
+from pgallop.type_codecs import TypeCodecs
 from pgallop.types import ServerSettings, ServerVersion, parse_server_version
 from pgallop.wire import frontend
 
 APPLICATION_NAME = "application_name"
 
 
-class Connection:
+class Connection(TypeCodecs):
     """A connection to a PostgreSQL server, made by `pgallop.connect`.
 
     Every method that runs a statement takes `timeout`, in seconds; without one the connection's
@@ -64,8 +67,13 @@ class Connection:
         # Whatever may change what a text means; the name of an application does not.
         settings = [each for each in options.server_settings.items() if each[0] != APPLICATION_NAME]
         server = (host.host, host.port, options.database, options.user, tuple(sorted(settings)))
-        scope = Scope(knowledge, server, link.session.parameters)
+        database = (host.host, host.port, options.database)
+        scope = Scope(knowledge, server, link.session.parameters, database)
         registry = builtin_registry(options.codecs).copy()
+        registry.customs = Customs(options.type_codecs)
+        if options.statement_mode == "simple":
+            registry.in_text = True
+            money.as_text(registry)
         self._dispatch = Dispatch(link, loop, registry, self._canceller, scope, options)
         self._closing = False
         self._server_version: ServerVersion | None = None

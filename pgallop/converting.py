@@ -1,15 +1,20 @@
 """A result that has come in another form than its codecs read.
 
-That happens when a statement is run before its types are known, or after they have changed: a type
-that is read as text has come in binary, or the other way. It has run, and must not run again, so
-the server is asked for the other form of the values: a `SELECT $1` each, all in one trip.
+That happens when a statement is run before its types are known, or after they have changed: nothing
+is known of a type, a composite has other fields than it had, a type that is read as text has come
+in binary, or the other way. The statement has run, and must not run again. So the catalogue is
+asked about types of which it is to be known, and the server for the other form of values that have
+come in one that their codec does not read: a `SELECT $1` each, all in one trip.
 """
 
 import asyncio
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pgallop import resolving
-from pgallop.codecs.codec import Unresolved
+from pgallop.codecs.codec import Codec, TypesNeeded
+from pgallop.codecs.textual import textual
 from pgallop.errors import (
     DataError,
     InFailedSQLTransactionError,
@@ -20,7 +25,8 @@ from pgallop.errors import (
 )
 from pgallop.rows.record import Record
 from pgallop.session.convert import Convert
-from pgallop.session.execute import Execute, Unreadable
+from pgallop.session.execute import Execute, Part, Unreadable
+from pgallop.session.simple_rows import SimpleRows
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
@@ -28,82 +34,164 @@ if TYPE_CHECKING:
 # So many values are converted in one trip, and so many rows are looked at in one turn of the loop.
 CHUNK = 1000
 
+# How often the catalogue is asked because of one result: each time new types may turn up in
+# records, whose fields tell their types only when they are read.
+TRIES = 10
+
 # Errors that say nothing of the values.
 TELLING_NOTHING = (InFailedSQLTransactionError, PostgresConnectionError, QueryCanceledError)
+
+# The values of some columns, by their numbers.
+Columns = dict[int, list[Any]]
 
 
 async def readable(
     dispatch: "Dispatch",
-    request: Execute,
+    request: Execute | SimpleRows,
     unreadable: Unreadable,
     deadline: float | None,
     timeout: float | None,
 ) -> tuple[list[Record], bytes]:
     """The rows and the command tag of `request`, with all values as their codecs read them."""
-    decoder = unreadable.decoder
     rows = request.all_rows()
-    # By column, the values as they came and as they are.
-    values: dict[int, dict[bytes, Any]] = {i: {} for i in unreadable.columns}
-    for start in range(0, len(rows), CHUNK):
-        for row in rows[start : start + CHUNK]:
-            for i, known in values.items():
-                if row[i] is not None:
-                    known[row[i]] = None
-        await asyncio.sleep(0)
-    for i, known in values.items():
-        column = decoder.shape.names[i], decoder.codecs[i].oid, decoder.codecs[i].format
-        await read_values(dispatch, column, known, deadline, timeout)
-    for start in range(0, len(rows), CHUNK):
-        for k in range(start, min(start + CHUNK, len(rows))):
-            fields = list(rows[k])
-            for i, known in values.items():
-                fields[i] = None if fields[i] is None else known[fields[i]]
-            rows[k] = Record(decoder.shape, tuple(fields))
-        await asyncio.sleep(0)
-    return rows, request.command
+    ends = [*[part.first for part in unreadable.parts[1:]], len(rows)]
+    parts = list(zip(unreadable.parts, ends, strict=True))
+    needed = set(unreadable.oids)
+    dispatch.types.doubt(needed)
+    for tries in range(TRIES, -1, -1):
+        await learn(dispatch, parts, needed, deadline, timeout)
+        try:
+            found = [
+                await read_part(dispatch, part, rows[part.first : end], deadline, timeout)
+                for part, end in parts
+            ]
+        except TypesNeeded as more:
+            if not tries or not more.oids - needed:
+                raise disagreement(more) from None
+            needed |= more.oids
+            dispatch.types.doubt(more.oids)
+        else:
+            for (part, end), columns in zip(parts, found, strict=True):
+                await put_in(rows, part, end, columns)
+            return rows, unreadable.command
+    raise AssertionError("the last try returns or raises")
 
 
-async def read_values(
+async def learn(
     dispatch: "Dispatch",
-    column: tuple[str, int, int],
-    known: dict[bytes, Any],
+    parts: Collection[tuple[Part, int]],
+    needed: Collection[int],
     deadline: float | None,
     timeout: float | None,
 ) -> None:
-    """Fill in what the values of a column are, which has a name, a type and came in a format."""
-    name, oid, format = column
-    if isinstance(dispatch.registry.get(oid), Unresolved):
-        question = resolving.question(dispatch)
-        resolving.learn(dispatch, await turned(dispatch, question, deadline, timeout))
-    codec = dispatch.registry.get(oid)
-    wanted = list(known)
-    for start in range(0, len(wanted), CHUNK):
-        chunk = wanted[start : start + CHUNK]
+    """Ask about the types that are not known."""
+    oids = {*needed, *[part.decoder.codecs[i].oid for part, _ in parts for i in part.columns]}
+    missing, of_money = dispatch.types.unknown(oids)
+    if missing or of_money:
+        with telling_that_it_ran():
+            await dispatch.ownership.my_turn(dispatch.ownership.mine(), deadline, timeout)
+            await resolving.resolve(dispatch, oids, deadline, timeout)
+
+
+def disagreement(needed: TypesNeeded) -> DataError:
+    return DataError(
+        f"a result cannot be read: {needed}, and the catalogue tells what was known before",
+        hint="the statement has run; in a transaction with a snapshot from before a type was "
+        "altered, the catalogue tells what the type was then",
+    )
+
+
+async def read_part(
+    dispatch: "Dispatch",
+    part: Part,
+    rows: list[Record],
+    deadline: float | None,
+    timeout: float | None,
+) -> Columns:
+    """The values of the columns of some rows that are the bytes that have come."""
+    # All at once: while the server is asked for anything, what is known of types may change.
+    codecs = {i: dispatch.registry.get(part.decoder.codecs[i].oid) for i in part.columns}
+    columns: Columns = {}
+    for i, codec in codecs.items():
+        come = part.decoder.codecs[i]
+        name = part.decoder.shape.names[i]
+        values = [row[i] for row in rows]
+        if dispatch.simple:
+            columns[i] = await read_column(textual(codec), name, values)
+        elif codec.format == come.format:
+            columns[i] = await read_column(codec, name, values)
+        else:
+            other = await converted(dispatch, come, name, values, deadline, timeout)
+            columns[i] = await read_column(codec, name, other)
+    return columns
+
+
+async def read_column(codec: Codec, name: str, values: list[Any]) -> list[Any]:
+    """What the bytes of values are."""
+    found: list[Any] = []
+    for start in range(0, len(values), CHUNK):
         try:
-            readable = chunk
-            if codec.format != format:
-                convert = Convert(dispatch.new_future(), chunk, oid, format)
-                readable = await turned(dispatch, convert, deadline, timeout)
-            known.update(zip(chunk, map(codec.loads, readable), strict=True))
-        except TELLING_NOTHING:
-            raise
-        except (PostgresError, ValueError) as error:
-            raise DataError(
-                f"column {name!r} ({codec.name}) cannot be read: {error}",
-                hint="the statement has run; cast the column to text in it",
-            ) from error
+            chunk = values[start : start + CHUNK]
+            found += [None if value is None else codec.loads(value) for value in chunk]
+        except ValueError as error:
+            raise cannot_be_read(codec, name, error) from error
+        await asyncio.sleep(0)
+    return found
+
+
+def cannot_be_read(codec: Codec, name: str, error: Exception) -> DataError:
+    return DataError(
+        f"column {name!r} ({codec.name}) cannot be read: {error}",
+        hint="the statement has run; cast the column to text in it",
+    )
+
+
+async def put_in(rows: list[Record], part: Part, end: int, columns: Columns) -> None:
+    """Put values in the place of bytes."""
+    if not columns:
+        return
+    for start in range(part.first, end, CHUNK):
+        for k in range(start, min(start + CHUNK, end)):
+            fields = list(rows[k])
+            for i, values in columns.items():
+                fields[i] = values[k - part.first]
+            rows[k] = Record(part.decoder.shape, tuple(fields))
         await asyncio.sleep(0)
 
 
-async def turned(
-    dispatch: "Dispatch", convert: Convert, deadline: float | None, timeout: float | None
-) -> list[bytes]:
-    """What the server makes of the values, asked in no other task's transaction."""
+async def converted(
+    dispatch: "Dispatch",
+    come: Codec,
+    name: str,
+    values: list[bytes | None],
+    deadline: float | None,
+    timeout: float | None,
+) -> list[bytes | None]:
+    """The same values in the other form than that in which they have come."""
+    different = list(dict.fromkeys([value for value in values if value is not None]))
+    known: dict[bytes | None, bytes | None] = {None: None}
+    for start in range(0, len(different), CHUNK):
+        chunk = different[start : start + CHUNK]
+        convert = Convert(dispatch.new_future(), chunk, come.oid, come.format)
+        try:
+            with telling_that_it_ran():
+                await dispatch.ownership.my_turn(dispatch.ownership.mine(), deadline, timeout)
+                answer = await dispatch.answered(convert, deadline, timeout)
+        except TELLING_NOTHING:
+            raise
+        except PostgresError as error:
+            raise cannot_be_read(dispatch.registry.get(come.oid), name, error) from error
+        known.update(zip(chunk, answer, strict=True))
+        await asyncio.sleep(0)
+    return [known[value] for value in values]
+
+
+@contextmanager
+def telling_that_it_ran() -> Generator[None]:
+    """Have what goes wrong say so: nothing of it was sent, perhaps, but the statement has run."""
     try:
-        await dispatch.ownership.my_turn(dispatch.ownership.mine(), deadline, timeout)
-        return await dispatch.answered(convert, deadline, timeout)  # type: ignore[no-any-return]
+        yield
     except (PostgresError, InterfaceError) as error:
-        # Nothing of this was sent, perhaps, but the statement that it is about has run.
         vars(error)["safe_to_retry"] = False
         vars(error)["hint"] = "the statement has run; only its result could not be read"
         raise

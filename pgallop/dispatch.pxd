@@ -13,6 +13,7 @@ cdef class Dispatch:
     cdef readonly object statements
     cdef readonly object scope
     cdef readonly object registry
+    cdef readonly object types
     cdef readonly dict preparing
     cdef readonly bint describe_first
     cdef readonly bint unnamed

@@ -20,9 +20,10 @@ from pgallop.errors import (
     InterfaceError,
     ProtocolError,
 )
-from pgallop.knowledge import Scope, on_tags
+from pgallop.knowledge import Scope
 from pgallop.ownership import Block, Ownership, caller
 from pgallop.preparing import TRIES
+from pgallop.resolving import ConnectionTypes
 from pgallop.rows.record import Record
 from pgallop.session.execute import Execute, Unreadable
 from pgallop.session.prepare import Prepare
@@ -68,6 +69,7 @@ class Dispatch:
         "scope",
         "simple",
         "statements",
+        "types",
         "unnamed",
     )
 
@@ -79,6 +81,7 @@ class Dispatch:
     registry: Registry
     scope: Scope
     statements: StatementCache
+    types: ConnectionTypes
     preparing: dict[Hashable, tuple[Prepare, asyncio.Future[Statement]]]
     describe_first: bool
     unnamed: bool
@@ -117,6 +120,7 @@ class Dispatch:
             options.max_cacheable_statement_size,
             options.max_cached_statement_lifetime,
         )
+        self.types = ConnectionTypes(scope, registry, self.statements)
         self.preparing = {}
         self._command_timeout = options.command_timeout
         self._names = 0
@@ -127,7 +131,7 @@ class Dispatch:
         self.ownership = Ownership(loop, patient=not options.strict)
         self.canceller = canceller
         canceller.on_closed = partial(on_closed, self.ownership, self.statements)
-        link.session.on_tags = partial(on_tags, scope, self.statements, registry)
+        link.session.on_tags = self.types.on_tags
 
     # One statement
 
@@ -297,7 +301,10 @@ class Dispatch:
         timeout, deadline = self.deadline(timeout)
         await self._my_turn(timeout, deadline)
         rows = SimpleRows(self._loop.create_future(), query, self.registry, limited)
-        return await self.answered(rows, deadline, timeout)  # type: ignore[no-any-return]
+        try:
+            return await self.answered(rows, deadline, timeout)  # type: ignore[no-any-return]
+        except Unreadable as unreadable:
+            return await converting.readable(self, rows, unreadable, deadline, timeout)
 
     async def script(self, query: str, timeout: float | None) -> str:
         """Run one or several statements without arguments; the last one's command tag."""
@@ -431,6 +438,17 @@ class Dispatch:
         """A name that this connection has not used."""
         self._names += 1
         return f"pgallop_portal_{self._names}".encode()
+
+    def forget_schema(self) -> None:
+        """Types and statements may be others now."""
+        self.scope.knowledge.forget_all()
+        self.types.known.forget_all()
+        self.statements.clear(forgotten=False)
+        self.types.changed()
+
+    def parameters(self) -> dict[str, str]:
+        """The settings that the server has reported."""
+        return self._session.parameters
 
     def now(self) -> float:
         """The time on the loop's clock, in seconds."""

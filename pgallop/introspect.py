@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pgallop.codecs import introspection
 from pgallop.codecs._oids import OIDS
 from pgallop.types import Type
 
@@ -42,6 +43,28 @@ def own_type(oid: int, name: str) -> Type:
 OWN_TYPES = {oid: own_type(oid, name) for name, oid in OIDS.items()}
 
 
+KINDS = {
+    introspection.ARRAY: "array",
+    introspection.COMPOSITE: "composite",
+    introspection.RANGE: "range",
+    introspection.MULTIRANGE: "multirange",
+}
+
+
+def known_type(types: introspection.Types, oid: int) -> Type | None:
+    """A type of which the catalogue has told already."""
+    info = types.get(oid)
+    if info is None:
+        return None
+    name = info.name
+    if info.kind == introspection.ARRAY:
+        element = OWN_TYPES.get(info.part) or types.get(info.part)
+        if element is None:
+            return None
+        name = f"{element.name}[]"
+    return Type(oid, name, KINDS.get(info.kind, "scalar"), info.schema)
+
+
 async def types_of(
     dispatch: "Dispatch", oids: Iterable[int], deadline: float | None, timeout: float | None
 ) -> dict[int, Type]:
@@ -51,7 +74,9 @@ async def types_of(
     """
     wanted = set(oids)
     types = {oid: OWN_TYPES[oid] for oid in wanted & OWN_TYPES.keys()}
-    others = sorted(wanted - OWN_TYPES.keys())
+    found = [known_type(dispatch.types.known, oid) for oid in wanted - OWN_TYPES.keys()]
+    types |= {each.oid: each for each in found if each is not None}
+    others = sorted(wanted - types.keys())
     if others:
         rows, _ = await dispatch.attempt(TYPES, (others,), False, timeout, deadline)
         types |= {row[0]: Type(*row) for row in rows}

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 
 from pgallop.codecs import money
+from pgallop.codecs.introspection import Types
 from pgallop.codecs.registry import Registry
 from pgallop.session.request import Request
 from pgallop.session.session import is_open
@@ -47,8 +48,13 @@ class Knowledge:
         self._descriptions: OrderedDict[Hashable, tuple[Description, float]] = OrderedDict()
         #: How often everything was forgotten: what was asked before that must not be kept.
         self.generation = 0
+        self._types: dict[Hashable, Types] = {}
         #: The servers on which a statement has failed because its types were not known.
         self.unguessable: set[Hashable] = set()
+
+    def types_of(self, database: Hashable) -> Types:
+        """What is known of the types of a database."""
+        return self._types.setdefault(database, Types())
 
     def get(self, key: Hashable, now: float) -> Description | None:
         """The description under `key`, if it is not older than `lifetime`."""
@@ -90,7 +96,9 @@ class Scope:
 
     `server`: what tells servers, databases and users apart. `parameters`: what the server reports
     of its settings. While the connection has changed the schema in a transaction, nobody else sees
-    that: it neither takes nor gives anything then. `money_digits`: how many digits an amount of
+    that: it neither takes nor gives anything then. `database`: what tells databases apart, whose
+    types are the same for all. `types`: what is known of them, `shared_types` but for while it has
+    changed types in a transaction. `money_digits`: how many digits an amount of
     money had after the point when the session began, if that was asked.
     """
 
@@ -101,13 +109,20 @@ class Scope:
         "_server",
         "knowledge",
         "money_digits",
+        "shared_types",
+        "types",
         "unsettled",
     )
 
     def __init__(
-        self, knowledge: Knowledge, server: Hashable, parameters: Mapping[str, str]
+        self,
+        knowledge: Knowledge,
+        server: Hashable,
+        parameters: Mapping[str, str],
+        database: Hashable = None,
     ) -> None:
         self.knowledge = knowledge
+        self.shared_types = self.types = knowledge.types_of(database)
         self.money_digits: int | None = None
         self.unsettled = False
         self._server = server
@@ -166,9 +181,14 @@ class Scope:
             self.leave()
             self._may_return = in_transaction
         self.unsettled |= any(changes.changes_schema(tag, query) for tag in tags)
+        if any(map(changes.changes_types, tags)):
+            self.types = Types()
         if self.unsettled and not in_transaction:
             self.unsettled = False
             self.knowledge.forget_all()
+        if self.types is not self.shared_types and not in_transaction:
+            self.types = self.shared_types
+            self.types.forget_all()
         return changed
 
 

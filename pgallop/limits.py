@@ -45,6 +45,10 @@ MAX_ARRAY_DIMENSIONS: Final = 6
 
 # --- kept for the life of the connection ---
 
+MAX_TYPES: Final = 50_000
+"""Types of one database of which something is known. When there are more, all are asked about again
+as they are needed. One takes some 500 bytes."""
+
 MAX_SETTINGS: Final = 1000
 """Settings reported by ParameterStatus. PostgreSQL reports 15, extensions may add some."""
 

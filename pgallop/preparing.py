@@ -168,11 +168,9 @@ async def prepared(
         found = [current(dispatch, key) or new.get(key) for key in keys]
         statements = {each.key: each for each in found if each is not None and not each.prepare}
         missing = [key for key in keys if key not in statements]
-        unresolved = [each for each in statements.values() if each.is_unresolved]
-        for statement in unresolved:
-            statement.rebind()
-        if any(statement.is_unresolved for statement in unresolved):
-            await resolving.resolve(dispatch, deadline, timeout)
+        unknown = renew(dispatch, statements, new)
+        if unknown:
+            await resolving.resolve(dispatch, unknown, deadline, timeout)
             continue
         if not missing:
             return statements
@@ -199,6 +197,24 @@ async def prepared(
                 raise failure
             finally:
                 del failure  # else this frame is garbage that only the collector finds
+
+
+def renew(
+    dispatch: "Dispatch", statements: dict[Hashable, Statement], new: dict[Hashable, Statement]
+) -> list[int]:
+    """Bind those anew whose types have other codecs by now; the types that are still unknown."""
+    unknown: list[int] = []
+    for key, statement in statements.items():
+        if statement.is_unresolved:
+            renewed = statement.renewed()
+            statements[key] = renewed
+            if dispatch.statements.has(statement):
+                keep(dispatch, renewed)
+            if new.get(key) is statement:
+                new[key] = renewed
+            if renewed.is_unresolved:
+                unknown += renewed.types()
+    return unknown
 
 
 async def anew(
@@ -350,6 +366,7 @@ def give_up(dispatch: "Dispatch", key: Hashable) -> None:
 def forget(dispatch: "Dispatch", statement: Statement) -> None:
     """`statement` has proved out of date: nothing that is known of its text can be relied on."""
     dispatch.statements.forget(statement)
+    dispatch.types.doubt(statement.types())
     if isinstance(statement.key, str):
         dispatch.scope.forget(statement.key)
 

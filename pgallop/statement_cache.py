@@ -138,6 +138,11 @@ class StatementCache:
             else:
                 self.remove(key)
 
+    def outdate(self) -> None:
+        """Have all bound anew before they are run again: types have other codecs now."""
+        for statement in self._statements.values():
+            statement.outdate()
+
     def forget_naming(self, names: Collection[str]) -> None:
         """Forget all that are prepared by now with any of these names in their text."""
         if not names:

@@ -27,13 +27,13 @@ REFUSALS = (pgallop.PostgresError, asyncpg.PostgresError)
 class Line:
     """A long line to the server, and what goes over it."""
 
-    def __init__(self, proxy: DelayProxy) -> None:
+    def __init__(self, proxy: DelayProxy, database: str) -> None:
         self._proxy = proxy
         self._address: dict[str, Any] = {
             "host": proxy.host,
             "port": proxy.port,
             "user": "postgres",
-            "database": "postgres",
+            "database": database,
         }
 
     @asynccontextmanager
@@ -60,9 +60,9 @@ class Line:
 
 
 @asynccontextmanager
-async def line_to(server: EmbeddedServer) -> AsyncIterator[Line]:
+async def line_to(server: EmbeddedServer, database: str = "postgres") -> AsyncIterator[Line]:
     async with DelayProxy(server.host, server.port, delay=DELAY) as proxy:
-        yield Line(proxy)
+        yield Line(proxy, database)
 
 
 def call(query: str, *args: object) -> Act:

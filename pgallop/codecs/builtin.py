@@ -35,6 +35,7 @@ def builtin_registry(choices: CodecChoices = DEFAULT) -> Registry:
 @lru_cache(maxsize=32)
 def _registry(choices: CodecChoices) -> Registry:
     registry = Registry()
+    registry.choices = choices
     for family in (numbers, numeric, text, binary, uuid, bits, geometry):
         family.register(registry)
     for chosen in (datetimes, intervals, json):

@@ -1,4 +1,4 @@
-"""What a connection chooses about the values of built-in types: `CodecChoices`."""
+"""What a connection chooses about the values of types: `CodecChoices`."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,6 +13,10 @@ POLICIES = (RAISE, CLAMP, TEXT)
 # The types that have such values.
 LIMITED = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
 
+# What dense vectors and geometries can be read as.
+LIST, NUMPY = VECTORS = ("list", "numpy")
+BYTES, SHAPELY = GEOMETRY = ("bytes", "shapely")
+
 
 class JsonFunctions(NamedTuple):
     """`dumps(object)` returns str or bytes, `loads(text)` an object.
@@ -26,17 +30,19 @@ class JsonFunctions(NamedTuple):
 
 
 class CodecChoices(NamedTuple):
-    """How built-in types are read and written where there is more than one way.
+    """How types are read and written where there is more than one way.
 
     `out_of_range`: pairs of a type's name, one of LIMITED, and one of POLICIES; RAISE for all that
     are not named. `json`: what makes and reads the text of json and jsonb, the standard library if
     None. `max_is_infinity`: as in asyncpg, Python's last and first date or datetime stand for
-    infinity.
+    infinity. `vectors`: one of VECTORS, `geometry`: one of GEOMETRY.
     """
 
     out_of_range: tuple[tuple[str, str], ...] = ()
     json: JsonFunctions | None = None
     max_is_infinity: bool = False
+    vectors: str = LIST
+    geometry: str = BYTES
 
     def policy(self, name: str) -> str:
         """What to do about values of the type `name` that Python does not have."""

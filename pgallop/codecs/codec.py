@@ -1,5 +1,6 @@
 """`Codec`: how values of one PostgreSQL type are read and written."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pgallop.wire.reader import Reader
@@ -25,6 +26,17 @@ class Unencodable(Exception):
         self.reason = reason
         self.hint = hint
         self.place = ""
+
+
+class TypesNeeded(Exception):
+    """Values of these types are not what is known of them, or nothing is: ask, and read again.
+
+    Never seen by a caller, see `pgallop.converting`. `oids`: what the server is to be asked about.
+    """
+
+    def __init__(self, oids: Iterable[int], reason: str) -> None:
+        super().__init__(reason)
+        self.oids = frozenset(oids)
 
 
 def shown(value: object, limit: int = 80) -> str:
@@ -74,6 +86,14 @@ class Codec:
         """What reads the binary form of the type, which within a record is the only one, if any."""
         return self if self.format == BINARY else None
 
+    def writer(self) -> "Codec | None":
+        """What writes the binary form of the type, as a part of something else, if anything can."""
+        return self.in_binary()
+
+    def parameter(self) -> "Codec":
+        """What writes an argument of the type, which may go in another form than results come."""
+        return self
+
     def encode(self, writer: Writer, value: Any) -> None:
         """Write the bytes of `value`, without their length, or raise Unencodable.
 
@@ -114,6 +134,7 @@ class Unresolved(Codec):
     """A type of which the server has to be asked something before its values make sense.
 
     A stand-in, replaced when that is known (`resolving.py`): no value is read or written by it.
+    That is money, whose digits are not known, and every type of which nothing is.
     """
 
     __slots__ = ()
@@ -123,6 +144,9 @@ class Unresolved(Codec):
 
     def in_binary(self) -> Codec | None:
         return None
+
+    def decode(self, reader: Reader, size: int) -> Any:
+        raise TypesNeeded([self.oid], f"nothing is known of {self.name}")
 
 
 class Verbatim(Codec):

@@ -15,6 +15,8 @@ from pgallop.codecs.arrays import array_of
 from pgallop.codecs.codec import Unresolved
 from pgallop.codecs.numeric import EXACT, NumericCodec
 from pgallop.codecs.registry import Registry
+from pgallop.codecs.text import TextCodec
+from pgallop.codecs.text_arrays import TextArrayCodec
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
 
@@ -88,6 +90,13 @@ def unresolve(registry: Registry) -> bool:
         return False
     register(registry)
     return True
+
+
+def as_text(registry: Registry) -> None:
+    """Have amounts read as the server writes them, where it cannot be asked."""
+    codec = TextCodec(MONEY, "money")
+    registry.add(codec)
+    registry.add(TextArrayCodec(OIDS["_money"], "money[]", codec))
 
 
 def register(registry: Registry) -> None:

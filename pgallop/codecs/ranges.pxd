@@ -37,7 +37,7 @@ cdef class RangeCodec(Codec):
 
 
 cdef class MultirangeCodec(Codec):
-    cdef readonly RangeCodec element
+    cdef readonly Codec element
 
     @cython.locals(count=Py_ssize_t, i=Py_ssize_t, start=Py_ssize_t)
     cdef int encode(self, Writer writer, object value) except -1

@@ -132,9 +132,9 @@ class MultirangeCodec(Codec):
 
     __slots__ = ("element",)
 
-    element: RangeCodec
+    element: Codec
 
-    def __init__(self, oid: int, name: str, element: RangeCodec) -> None:
+    def __init__(self, oid: int, name: str, element: Codec) -> None:
         super().__init__(oid, name, "list or another container of Range", atomic=False)
         self.element = element
 

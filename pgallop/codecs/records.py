@@ -11,12 +11,15 @@ from typing import Any
 from pgallop.codecs import clist
 from pgallop.codecs._oids import OIDS
 from pgallop.codecs.arrays import ArrayCodec
-from pgallop.codecs.codec import Codec
+from pgallop.codecs.codec import Codec, TypesNeeded, Unresolved
 from pgallop.codecs.registry import Registry
 from pgallop.errors import ProtocolError
 from pgallop.limits import MAX_NESTING
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
+
+# So many types of one record are asked about at once; a row has 1,664 fields at most.
+MAX_UNKNOWN = 1664
 
 NOT_TAKEN = "PostgreSQL sends rows without a type of their own, but does not take them"
 HINT = "pass the fields one by one, as in ROW($1, $2), or the text of a composite type that exists"
@@ -26,7 +29,7 @@ class RecordCodec(Codec):
     """A row as a tuple of its fields, each read by the codec of its type.
 
     `registry`: where these are looked up, once for each type; what is added later for a type that
-    was seen is not noticed.
+    was seen is not noticed, for which each statement has another codec than this one.
     """
 
     __slots__ = ("codecs", "registry")
@@ -56,10 +59,26 @@ class RecordCodec(Codec):
         if reader.depth == MAX_NESTING:
             raise ProtocolError(f"the server sent records nested deeper than {MAX_NESTING} levels")
         reader.depth += 1
+        start = reader.pos
+        end = reader.end
         try:
             return self.fields(reader, count)
+        except TypesNeeded as needed:
+            reader.pos = start
+            reader.end = end
+            raise TypesNeeded(needed.oids | self.unknown(reader, count), str(needed)) from None
         finally:
             reader.depth -= 1
+
+    def unknown(self, reader: Reader, count: int) -> set[int]:
+        """The types of all fields of which nothing is known: they are asked about at once."""
+        oids: set[int] = set()
+        for _ in range(count):
+            oid = reader.read_uint32()
+            if len(oids) < MAX_UNKNOWN and isinstance(self.registry.get(oid), Unresolved):
+                oids.add(oid)
+            reader.take(max(0, reader.read_size()))
+        return oids
 
     def fields(self, reader: Reader, count: int) -> tuple[Any, ...]:
         values = clist.new_list(count)
@@ -90,7 +109,10 @@ class RecordCodec(Codec):
     def codec_of(self, oid: int) -> Codec:
         codec = self.codecs.get(oid)
         if codec is None:
-            codec = self.registry.get(oid).in_binary()
+            found = self.registry.get(oid)
+            if isinstance(found, Unresolved):
+                raise TypesNeeded([oid], f"nothing is known of {type_name(oid)}")
+            codec = found.in_binary()
             if codec is None:
                 raise ValueError(
                     f"the type {type_name(oid)} can be read as text only, and within a record it "

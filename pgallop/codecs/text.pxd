@@ -24,7 +24,7 @@ cdef class XmlCodec(StrCodec):
     pass
 
 
-cdef class JsonpathCodec(StrCodec):
+cdef class VersionedCodec(StrCodec):
     pass
 
 

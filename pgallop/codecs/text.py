@@ -131,8 +131,8 @@ class XmlCodec(StrCodec):
         self.write_text(writer, XML_ENCODING.sub(r"\1", value))
 
 
-class JsonpathCodec(StrCodec):
-    """A version byte, always 1, before the text."""
+class VersionedCodec(StrCodec):
+    """A version byte, always 1, before the text: jsonpath, and types of extensions."""
 
     __slots__ = ()
 
@@ -143,7 +143,7 @@ class JsonpathCodec(StrCodec):
     def decode(self, reader: Reader, size: int) -> Any:
         version = reader.read_byte()
         if version != 1:
-            raise ProtocolError(f"the server sent jsonpath of version {version}, known is 1")
+            raise ProtocolError(f"the server sent {self.name} of version {version}, known is 1")
         return reader.read_utf8(size - 1)
 
 
@@ -193,7 +193,7 @@ def register(registry: "Registry") -> None:
     for name in TEXT_TYPES:
         registry.add(StrCodec(OIDS[name], name))
     registry.add(XmlCodec(OIDS["xml"], "xml"))
-    registry.add(JsonpathCodec(OIDS["jsonpath"], "jsonpath"))
+    registry.add(VersionedCodec(OIDS["jsonpath"], "jsonpath"))
     registry.add(VoidCodec(OIDS["void"], "void", "nothing"))
     registry.add(
         CharCodec(OIDS["char"], "char", 'str: one ASCII character, "" or an octal "\\377"')

@@ -15,6 +15,7 @@ from typing import Any
 from pgallop.codecs import (
     textual_containers,
     textual_datetimes,
+    textual_extensions,
     textual_geometry,
     textual_network,
     textual_ranges,
@@ -23,9 +24,15 @@ from pgallop.codecs import (
 from pgallop.codecs._oids import OIDS
 from pgallop.codecs.arrays import ArrayCodec
 from pgallop.codecs.codec import TEXT, Codec
+from pgallop.codecs.composites import CompositeCodec, DomainCodec
+from pgallop.codecs.custom import CustomCodec, EnumCodec
+from pgallop.codecs.extensions.cube import CubeCodec
+from pgallop.codecs.extensions.hstore import HstoreCodec
+from pgallop.codecs.extensions.postgis import EwkbCodec, ShapelyCodec
+from pgallop.codecs.extensions.vector import HalfvecCodec, SparsevecCodec, VectorCodec
 from pgallop.codecs.ranges import MultirangeCodec, RangeCodec
-from pgallop.codecs.text import TEXT_TYPES, TextCodec
-from pgallop.codecs.textual_scalars import Form, same
+from pgallop.codecs.text import TEXT_TYPES, StrCodec, TextCodec, VersionedCodec
+from pgallop.codecs.textual_scalars import Form, same, versioned
 from pgallop.wire.reader import Reader
 
 SCALARS: dict[str, Form] = {
@@ -42,6 +49,20 @@ FORMS: dict[int, Form] = {
     OIDS["int2vector"]: textual_containers.vector(OIDS["int2"], SCALARS["int2"]),
     OIDS["oidvector"]: textual_containers.vector(OIDS["oid"], SCALARS["oid"]),
     OIDS["record"]: textual_containers.record,
+}
+
+# By the class of their codecs, for types whose OIDs are others in each database.
+FORMS_BY_CODEC: dict[type[Codec], Form] = {
+    StrCodec: same,
+    EnumCodec: same,
+    VersionedCodec: versioned,
+    CubeCodec: textual_extensions.cube,
+    HstoreCodec: textual_extensions.hstore,
+    VectorCodec: textual_extensions.vector,
+    HalfvecCodec: textual_extensions.halfvec,
+    SparsevecCodec: textual_extensions.sparsevec,
+    EwkbCodec: textual_extensions.ewkb,
+    ShapelyCodec: textual_extensions.ewkb,
 }
 
 
@@ -94,10 +115,21 @@ def textual(codec: Codec) -> Codec:
 
 
 def form_of(codec: Codec) -> Form | None:
-    """What makes the binary form of a text form of `codec`'s type, if that is known."""
-    form = FORMS.get(codec.oid)
-    if form is not None or not isinstance(codec, (ArrayCodec, RangeCodec, MultirangeCodec)):
+    """What makes what `codec` reads of a text form of its type, if that is known."""
+    if codec.format == TEXT:
+        return same
+    form = FORMS.get(codec.oid) or FORMS_BY_CODEC.get(type(codec))
+    if form is not None:
         return form
+    if isinstance(codec, DomainCodec):
+        return form_of(codec.base)
+    if isinstance(codec, CustomCodec):
+        # Tuples are made of the parts of a value, bytes are all of it.
+        return form_of(codec.exchange) or form_of(codec.plain)
+    if isinstance(codec, CompositeCodec):
+        return composite_form(codec)
+    if not isinstance(codec, (ArrayCodec, RangeCodec, MultirangeCodec)):
+        return None
     element = form_of(codec.element)
     if element is None:
         return None
@@ -105,4 +137,22 @@ def form_of(codec: Codec) -> Form | None:
         return textual_ranges.range_of(element)
     if isinstance(codec, MultirangeCodec):
         return textual_ranges.multirange_of(element)
-    return textual_containers.array(codec.element.oid, element)
+    return textual_containers.array(codec.element.oid, element, delimiter_of(codec.element))
+
+
+def delimiter_of(codec: Codec) -> bytes:
+    """What stands between such elements (pg_type.typdelim), where their OID does not tell it."""
+    if isinstance(codec, DomainCodec):
+        return delimiter_of(codec.base)
+    return b":" if isinstance(codec, EwkbCodec) else b""
+
+
+def composite_form(codec: CompositeCodec) -> Form | None:
+    """The same for a composite, if it is known of all its fields."""
+    fields: list[tuple[str, int, Form]] = []
+    for name, member in zip(codec.shape.names, codec.members, strict=True):
+        form = form_of(member)
+        if form is None:
+            return None
+        fields.append((name, member.oid, form))
+    return textual_containers.composite(fields)

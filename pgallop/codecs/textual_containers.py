@@ -4,7 +4,7 @@ Source: array_out in the server's arrayfuncs.c, record_out in rowtypes.c, int2ve
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from struct import pack, unpack_from
 
@@ -95,10 +95,11 @@ class Outline:
         return [lower for lower, _ in bounds]
 
 
-def array(oid: int, element: Form) -> Form:
-    """For arrays of the type `oid`, whose text forms `element` takes."""
-    delimiter = DELIMITERS.get(oid, b",")
-    item = re.compile(QUOTED + rb'|([^"{}\\\s' + delimiter + rb"]++)", re.DOTALL)
+def array(oid: int, element: Form, delimiter: bytes = b"") -> Form:
+    """For arrays of the type `oid`, whose text forms `element` takes; of one of PostgreSQL's own
+    the delimiter is known."""
+    delimiter = delimiter or DELIMITERS.get(oid, b",")
+    item = re.compile(QUOTED + rb'|([^"{}\\\s' + re.escape(delimiter) + rb"]++)", re.DOTALL)
 
     def form(text: bytes) -> bytes:
         if text == b"{}":
@@ -149,7 +150,7 @@ def element_of(index: int, form: Form, found: re.Match[bytes]) -> bytes:
         raise ValueError(f"element {index}: {error}") from error
 
 
-def array_text(data: bytes) -> bytes:
+def array_text(data: bytes, delimiter: bytes = b",") -> bytes:
     """The text form of an array whose elements' text forms are in `data`, as in its binary form.
 
     All elements are quoted: so none is mistaken for NULL, a number of dimensions, or a sub-array.
@@ -160,8 +161,8 @@ def array_text(data: bytes) -> bytes:
         return b"{}"
     items = element_texts(data, 12 + 8 * dimensions)
     for length in reversed(lengths[1:]):
-        items = braced(items, length)
-    return b"".join(braced(items, lengths[0]))
+        items = braced(items, length, delimiter)
+    return b"".join(braced(items, lengths[0], delimiter))
 
 
 def element_texts(data: bytes, pos: int) -> Iterator[bytes]:
@@ -175,10 +176,10 @@ def element_texts(data: bytes, pos: int) -> Iterator[bytes]:
             pos += size
 
 
-def braced(items: Iterator[bytes], length: int) -> Iterator[bytes]:
+def braced(items: Iterator[bytes], length: int, delimiter: bytes) -> Iterator[bytes]:
     """Arrays of so many of the items each."""
     while group := list(islice(items, length)):
-        yield b"{" + b",".join(group) + b"}"
+        yield b"{" + delimiter.join(group) + b"}"
 
 
 def vector(oid: int, element: Form) -> Form:
@@ -202,21 +203,44 @@ def record(text: bytes) -> bytes:
         raise ValueError(
             "a row without fields and a row of one NULL, both written as (), cannot be told apart"
         )
+    fields = texts(text)
+    head = pack("!I", OIDS["text"])
+    parts = [head + (NULL if field is None else sized(field)) for field in fields]
+    return pack("!i", len(parts)) + b"".join(parts)
+
+
+def composite(fields: Sequence[tuple[str, int, Form]]) -> Form:
+    """For rows of a composite type, each field with its name, its type and what takes its text.
+
+    The number of fields is the text's own, for `CompositeCodec` to compare.
+    """
+
+    def form(text: bytes) -> bytes:
+        found = [] if text == b"()" and not fields else texts(text)
+        data = pack("!i", len(found))
+        for field, (name, oid, element) in zip(found, fields, strict=False):
+            data += pack("!I", oid)
+            try:
+                data += NULL if field is None else sized(element(field))
+            except ValueError as error:
+                raise ValueError(f"field {name!r}: {error}") from error
+        return data
+
+    return form
+
+
+def texts(text: bytes) -> list[bytes | None]:
+    """The texts of a row's fields, None for NULL."""
     if text[:1] != b"(":
         raise malformed(text, "the text of a record")
-    data = bytearray()
-    count = 0
+    fields: list[bytes | None] = []
     pos = 0
-    while text[pos : pos + 1] == (b"," if count else b"("):
+    while text[pos : pos + 1] == (b"," if fields else b"("):
         found = FIELD.match(text, pos + 1)
         assert found is not None  # it matches nothing, too
-        if found[1] is not None:
-            value = sized(ESCAPED_OR_DOUBLED.sub(rb"\1", found[1]))
-        else:
-            value = sized(found[2]) if found[2] else NULL
-        data += pack("!I", OIDS["text"]) + value
-        count += 1
+        quoted, plain = found.groups()
+        fields.append((plain or None) if quoted is None else ESCAPED_OR_DOUBLED.sub(rb"\1", quoted))
         pos = found.end()
     if text[pos:] != b")":
         raise malformed(text[pos:], "what comes next in a record")
-    return pack("!i", count) + data
+    return fields

@@ -1,15 +1,23 @@
-"""What connect() was told about the values of built-in types: `out_of_range` and `json`."""
+"""What connect() was told about values: `out_of_range`, `json`, `vectors` and `geometry`."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache, partial
 from importlib import import_module
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from pgallop.codecs.choices import LIMITED, POLICIES, RAISE, CodecChoices, JsonFunctions
+from pgallop.codecs.choices import (
+    GEOMETRY,
+    LIMITED,
+    POLICIES,
+    RAISE,
+    VECTORS,
+    CodecChoices,
+    JsonFunctions,
+)
 from pgallop.config.sources import Given
 from pgallop.errors import ClientConfigurationError
 
-__all__ = ["Json", "OutOfRange", "Policy", "resolve_codecs"]
+__all__ = ["Geometry", "Json", "OutOfRange", "Policy", "Vectors", "resolve_codecs"]
 
 Policy: TypeAlias = Literal["raise", "clamp", "text"]
 OutOfRange: TypeAlias = Policy | Mapping[str, Policy]
@@ -18,16 +26,23 @@ Json: TypeAlias = (
     | tuple[Callable[[Any], str | bytes], Callable[[str], Any]]
 )
 
+Vectors: TypeAlias = Literal["list", "numpy"]
+Geometry: TypeAlias = Literal["bytes", "shapely"]
+
 _POLICIES: Final = '"raise", "clamp" or "text"'
 
 
-def resolve_codecs(out_of_range: object, json: object) -> CodecChoices:
-    """Return the choices, from the two arguments of connect().
+def resolve_codecs(
+    out_of_range: object, json: object, vectors: object = "list", geometry: object = "bytes"
+) -> CodecChoices:
+    """Return the choices, from these arguments of connect().
 
     Args:
         out_of_range: what to do about a value that Python does not have: "raise", "clamp" or
             "text", or a mapping of names of types to these.
         json: "stdlib", "orjson", "msgspec", or a pair of functions (dumps, loads).
+        vectors: "list" or "numpy".
+        geometry: "bytes" or "shapely".
 
     Raises:
         ClientConfigurationError: one of them is something else, or the library is not installed.
@@ -36,7 +51,26 @@ def resolve_codecs(out_of_range: object, json: object) -> CodecChoices:
         >>> resolve_codecs({"date": "text"}, "stdlib").out_of_range
         (('date', 'text'),)
     """
-    return CodecChoices(_out_of_range(out_of_range), _json(json))
+    return CodecChoices(
+        _out_of_range(out_of_range),
+        _json(json),
+        vectors=_one_of(Given("vectors", vectors), VECTORS),
+        geometry=_one_of(Given("geometry", geometry), GEOMETRY),
+    )
+
+
+def _one_of(given: Given, choices: tuple[str, str]) -> str:
+    """The default, or a library of that name."""
+    default, library = choices
+    if not isinstance(given.value, str) or given.value not in choices:
+        raise given.bad(f'"{default}" or "{library}"')
+    if given.value == default:
+        return default
+    try:
+        import_module(library)
+    except ImportError as error:
+        raise _missing(given.origin, library, error) from error
+    return library
 
 
 def _out_of_range(value: object) -> tuple[tuple[str, str], ...]:
@@ -84,13 +118,17 @@ def _library(name: str) -> JsonFunctions:
     try:
         library = import_module(name)
     except ImportError as error:
-        raise ClientConfigurationError(
-            f'json: "{name}" is not installed ({error}): python -m pip install {name}'
-        ) from error
+        raise _missing("json", name, error) from error
     if name == "orjson":
         return JsonFunctions(library.dumps, library.loads, takes_bytes=True)
     json = library.json
     return JsonFunctions(json.Encoder().encode, json.Decoder().decode, takes_bytes=True)
+
+
+def _missing(option: str, library: str, error: ImportError) -> ClientConfigurationError:
+    return ClientConfigurationError(
+        f'{option}: "{library}" is not installed ({error}): python -m pip install {library}'
+    )
 
 
 def _hashable(function: Any) -> Any:

@@ -12,12 +12,14 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, cast
 
 from pgallop.codecs.choices import CodecChoices
-from pgallop.config.codecs import Json, OutOfRange, resolve_codecs
+from pgallop.codecs.customization import Custom
+from pgallop.config.codecs import Geometry, Json, OutOfRange, Vectors, resolve_codecs
 from pgallop.config.dsn import parse_dsn
 from pgallop.config.hosts import SOCKET_DIRECTORIES, Host, resolve_hosts
 from pgallop.config.parameters import PARAMETERS, SETTING_VARIABLES
 from pgallop.config.sources import Given, Sources
 from pgallop.config.tcp import TcpOptions, resolve_tcp
+from pgallop.config.type_codecs import TypeCodecs, resolve_type_codecs
 from pgallop.errors import ClientConfigurationError, UnsupportedClientFeatureError
 from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
 
@@ -89,7 +91,8 @@ class ConnectOptions:
         allow_cleartext_password: send the password itself over TCP without TLS if the server asks.
         strict: refuse an operation while another one is in progress, instead of queueing it.
         tcp: keepalives and the like, for TCP only.
-        codecs: how values of built-in types are read and written.
+        codecs: how values of types are read and written.
+        type_codecs: what was registered for single types, by their schemas and names.
 
     Example:
         >>> options = resolve("postgresql://ada@db/shop", environ={}, default_user=lambda: "me")
@@ -117,6 +120,9 @@ class ConnectOptions:
     strict: bool = False
     tcp: TcpOptions = field(default_factory=TcpOptions)
     codecs: CodecChoices = field(default_factory=CodecChoices)
+    type_codecs: Mapping[tuple[str, str], Custom] = field(
+        default_factory=dict[tuple[str, str], Custom], hash=False
+    )
 
     def ssl_for(self, host: Host) -> SslMode | object:
         """Return `ssl`, or "disable" for a Unix socket: the server offers no TLS there.
@@ -156,6 +162,9 @@ def resolve(
     tcp_user_timeout: int | None = None,
     out_of_range: OutOfRange = "raise",
     json: Json = "stdlib",
+    vectors: Vectors = "list",
+    geometry: Geometry = "bytes",
+    codecs: TypeCodecs | None = None,
     environ: Mapping[str, str],
     default_user: Callable[[], str],
     socket_directories: Sequence[str] = SOCKET_DIRECTORIES,
@@ -211,7 +220,8 @@ def resolve(
             keepalives_count,
             tcp_user_timeout,
         ),
-        codecs=resolve_codecs(out_of_range, json),
+        codecs=resolve_codecs(out_of_range, json, vectors, geometry),
+        type_codecs=resolve_type_codecs(codecs),
     )
 
 

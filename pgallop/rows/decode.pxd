@@ -1,7 +1,7 @@
 cimport cython
 
 from pgallop.codecs.codec cimport Codec
-from pgallop.rows cimport cpython, recycling
+from pgallop.rows cimport cpython, record, recycling
 from pgallop.rows.record cimport Record, Shape
 from pgallop.wire cimport bigendian
 from pgallop.wire.framing cimport Framing
@@ -22,7 +22,5 @@ cdef class RowDecoder:
     cdef Py_ssize_t decode_rows(self, Framing framing, list rows, Py_ssize_t most) except -1
 
     @cython.locals(codec=Codec, codecs=tuple, i=Py_ssize_t, size=Py_ssize_t, end=Py_ssize_t,
-                   pos=Py_ssize_t, width=Py_ssize_t, record=Record, values=tuple)
+                   pos=Py_ssize_t, width=Py_ssize_t, row=Record, values=tuple)
     cdef Record read(self, Reader reader)
-    @cython.locals(record=Record, values=tuple)
-    cdef Record blank(self)

@@ -8,9 +8,9 @@ at creation.
 
 from typing import Any
 
-from pgallop.codecs.codec import Codec
+from pgallop.codecs.codec import Codec, TypesNeeded
 from pgallop.errors import DataError, ProtocolError
-from pgallop.rows import cpython, recycling
+from pgallop.rows import cpython, record, recycling
 from pgallop.rows.record import Record, Shape
 from pgallop.wire import bigendian
 from pgallop.wire.framing import Framing
@@ -73,8 +73,11 @@ class RowDecoder:
             raise ProtocolError(f"a row does not have the {width} columns that were described")
         pos += 2
         codecs = self.codecs
-        record = self.blank()
-        values: Any = record.fields  # interpreted a list, until it is filled
+        row = recycling.kept(width)
+        if row is None:
+            row = record.new_record(self.shape, cpython.new_tuple(width), True)
+        row.shape = self.shape
+        values: Any = row.fields  # interpreted a list, until it is filled
         for i in range(width):
             if end - pos < 4:
                 raise self.lie(i, 4, end - pos)
@@ -96,22 +99,11 @@ class RowDecoder:
                 raise self.misfit(i, size)
         if pos != end:
             raise ProtocolError(f"{end - pos} bytes are left over in a row")
-        record.fields = cpython.filled(values)
+        row.fields = cpython.filled(values)
         if not self.atomic:
             cpython.track(values)
-            cpython.track(record)
-        return record
-
-    def blank(self) -> Record:
-        """A record whose fields are to be filled; the collector does not know it."""
-        record = recycling.kept(self.width)
-        if record is None:
-            record = Record.__new__(Record)
-            values: Any = cpython.new_tuple(self.width)
-            record.fields = values
-            cpython.untrack(record)
-        record.shape = self.shape
-        return record
+            cpython.track(row)
+        return row
 
     def misfit(self, column: int, size: int) -> ProtocolError:
         return ProtocolError(
@@ -126,7 +118,7 @@ class RowDecoder:
 
     def told(self, error: Exception) -> Exception:
         """What the caller is told of `error`: it is his if a value cannot be held by Python."""
-        if isinstance(error, (ProtocolError, MemoryError)):
+        if isinstance(error, (ProtocolError, MemoryError, TypesNeeded)):
             return error
         name = self.shape.names[self.column]
         told = DataError(

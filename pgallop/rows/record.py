@@ -6,6 +6,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pgallop.rows import cpython
+
 
 class Shape:
     """The columns' names, shared by all records of a statement.
@@ -114,6 +116,18 @@ class Record:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (type(self), self.shape.names, self.fields)
+
+
+def new_record(shape: Shape, fields: Any, atomic: bool) -> Record:
+    """A record of `fields`; the collector is shown both, unless the fields are `atomic`."""
+    record = Record.__new__(Record)
+    record.shape = shape
+    record.fields = fields
+    if atomic:
+        cpython.untrack(record)
+    else:
+        cpython.track(fields)
+    return record
 
 
 def comparable(other: object) -> bool:

@@ -23,6 +23,9 @@ cdef class Execute(Request):
     cdef readonly bint bound
     cdef public list rows
     cdef readonly bytes command
+    cdef readonly RowDecoder raw
+    cdef readonly Py_ssize_t first_raw
+    cdef readonly object needed
 
     @cython.locals(statement=Statement, start=Py_ssize_t)
     cdef object write(self, Writer writer)
@@ -30,9 +33,12 @@ cdef class Execute(Request):
     cdef int write_arguments(self, Writer writer) except -1
     @cython.locals(successor=int)
     cdef bint on_message(self, int tag, Reader reader) except -1
-    @cython.locals(decoder=RowDecoder)
+    @cython.locals(decoder=RowDecoder, raw=RowDecoder, pos=Py_ssize_t, count=Py_ssize_t)
     cdef Py_ssize_t on_rows(self, Framing framing, Py_ssize_t most) except -1
+    @cython.locals(decoder=RowDecoder, pos=Py_ssize_t, end=Py_ssize_t)
     cdef object on_row(self, Reader reader)
+    cdef RowDecoder keep_raw(self, RowDecoder decoder, object needed)
     cpdef object refuse(self, dict fields)
     cpdef list all_rows(self)
+    @cython.locals(decoder=RowDecoder, raw=RowDecoder, columns=tuple, parts=list)
     cdef object unreadable(self)

@@ -14,10 +14,11 @@ FETCH and EXECUTE have a name, but their result is described all the same (`Stat
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
 """
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 from pgallop import errors
-from pgallop.codecs.codec import Unencodable, shown
+from pgallop.codecs.codec import TypesNeeded, Unencodable, Verbatim, shown
 from pgallop.errors import InterfaceError, ProtocolError
 from pgallop.rows import cpython
 from pgallop.rows.decode import RowDecoder
@@ -45,27 +46,51 @@ DESCRIBE_TABLE = compile_table(DESCRIBE_EXECUTE)
 ROWS = 1
 
 
+class Part(NamedTuple):
+    """Rows in which some columns are the bytes that have come.
+
+    `first`: from which row on, up to the next part. `decoder`: what has read them, for the next
+    execution may have brought the statement another one; `columns`: the numbers of the columns.
+    """
+
+    first: int
+    decoder: RowDecoder
+    columns: tuple[int, ...]
+
+
 class Unreadable(Exception):
     """A result has come in another form than its codecs read: its types were not known before.
 
-    Never seen by a caller: `pgallop.converting` has the server convert it. `decoder`: what has read
-    the rows, for the next execution may have brought the statement another one; `columns`: the
-    numbers of those that it has read as bytes.
+    Never seen by a caller: `pgallop.converting` has the server convert it. `oids`: the types of
+    which something else was known than what has come. `command`: the command tag.
     """
 
-    def __init__(self, decoder: RowDecoder, columns: tuple[int, ...]) -> None:
+    def __init__(self, parts: Sequence[Part], oids: Collection[int], command: bytes) -> None:
         super().__init__("columns have come in another form than their codecs read")
-        self.decoder = decoder
-        self.columns = columns
+        self.parts = parts
+        self.oids = oids
+        self.command = command
 
 
 class Execute(Request):
     """Run `statement` with `arguments`; the result is the pair (rows, command tag).
 
-    `limited`: stop after the first row. `bound`: whether the server has begun to run it.
+    `limited`: stop after the first row. `bound`: whether the server has begun to run it. `raw`:
+    from the row `first_raw` on, what keeps them as they come, because the server has to be asked
+    about the types in `needed` before they can be read.
     """
 
-    __slots__ = ("arguments", "bound", "command", "limited", "rows", "statement")
+    __slots__ = (
+        "arguments",
+        "bound",
+        "command",
+        "first_raw",
+        "limited",
+        "needed",
+        "raw",
+        "rows",
+        "statement",
+    )
 
     statement: Statement
     arguments: tuple[Any, ...]
@@ -73,6 +98,9 @@ class Execute(Request):
     rows: list[Record]
     command: bytes
     bound: bool
+    raw: RowDecoder | None
+    first_raw: int
+    needed: Collection[int]
 
     def __init__(
         self,
@@ -92,6 +120,9 @@ class Execute(Request):
         cpython.untrack(self.rows)
         self.command = b""
         self.bound = False
+        self.raw = None
+        self.first_raw = 0
+        self.needed = ()
         self.alone = statement.alone
 
     def write(self, writer: Writer) -> None:
@@ -165,11 +196,20 @@ class Execute(Request):
             or self.error is not None
             or self.limited
             or not decoder
+            or self.raw is not None
         ):
             return 1
         # Nothing but rows for a while, and nothing to be looked at in between.
+        pos = framing.pos
+        count = len(self.rows)
         try:
             return 1 + decoder.decode_rows(framing, self.rows, most - 1)
+        except TypesNeeded as needed:
+            # Once more, as they come.
+            del self.rows[count:]
+            framing.pos = pos
+            raw = self.keep_raw(decoder, needed)
+            return 1 + raw.decode_rows(framing, self.rows, most - 1)
         except errors.DataError as error:
             self.fail(error)
             return 1
@@ -185,14 +225,28 @@ class Execute(Request):
             return
         if self.limited and self.rows:
             return  # servers that are almost PostgreSQL may not mind the limit
-        decoder = self.statement.decoder
+        decoder = self.statement.decoder if self.raw is None else self.raw
         if decoder is None:
             raise ProtocolError("the server sent a row of a statement that returns none")
+        pos = reader.pos
+        end = reader.end
         try:
             self.rows.append(decoder.decode(reader))
+        except TypesNeeded as needed:
+            reader.pos = pos
+            reader.end = end
+            self.rows.append(self.keep_raw(decoder, needed).decode(reader))
         except errors.DataError as error:
             # A value that Python cannot hold: the caller's to know, and nobody else's.
             self.fail(error)
+
+    def keep_raw(self, decoder: RowDecoder, needed: TypesNeeded) -> RowDecoder:
+        """Keep rows as they come from now on, and ask about types when the statement has ended."""
+        raw = verbatim(decoder)
+        self.raw = raw
+        self.first_raw = len(self.rows)
+        self.needed = needed.oids
+        return raw
 
     def text(self) -> str:
         return self.statement.query
@@ -205,15 +259,26 @@ class Execute(Request):
 
     def unreadable(self) -> Unreadable | None:
         """What is to be converted in the rows, which have just come to their end."""
-        decoder, columns = self.statement.decoder, self.statement.unreadable
-        if decoder is None or not columns or not self.rows:
+        decoder, columns, raw = self.statement.decoder, self.statement.unreadable, self.raw
+        if not self.rows:
             return None
-        return Unreadable(decoder, columns)
+        parts: list[Part] = []
+        if decoder is not None and columns and (raw is None or self.first_raw):
+            parts.append(Part(0, decoder, columns))
+        if raw is not None:
+            parts.append(Part(self.first_raw, raw, tuple(range(len(raw.codecs)))))
+        return Unreadable(parts, self.needed, self.command) if parts else None
 
     def all_rows(self) -> list[Record]:
         """The rows, for the caller to do with as he likes."""
         cpython.track(self.rows)
         return self.rows
+
+
+def verbatim(decoder: RowDecoder) -> RowDecoder:
+    """What reads the same rows and leaves all values as they come."""
+    codecs = [Verbatim(codec.oid, codec.name, codec.format) for codec in decoder.codecs]
+    return RowDecoder(decoder.shape.names, tuple(codecs))
 
 
 def wrong_count(statement: Statement, arguments: tuple[Any, ...]) -> InterfaceError:

@@ -1,3 +1,5 @@
+cimport cython
+
 from pgallop.rows.decode cimport RowDecoder
 from pgallop.session.simple cimport SimpleQuery
 from pgallop.wire.reader cimport Reader
@@ -8,5 +10,11 @@ cdef class SimpleRows(SimpleQuery):
     cdef bint limited
     cdef list rows
     cdef RowDecoder decoder
+    cdef tuple unknown
+    cdef RowDecoder raw
+    cdef Py_ssize_t first_raw
+    cdef object needed
 
+    cdef object on_columns(self, list columns)
+    @cython.locals(decoder=RowDecoder, pos=Py_ssize_t, end=Py_ssize_t)
     cdef object on_row(self, Reader reader)

@@ -5,21 +5,26 @@ Reads:   (RowDescription DataRow* CommandComplete | CommandComplete | EmptyQuery
          ReadyForQuery
 
 All values come in text. Of several statements the rows are those of the last that returned any.
+Where nothing is known of a type, or something else than has come, rows are kept as they come.
 
 Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Simple Query".
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from pgallop import errors
+from pgallop.codecs.codec import TEXT, TypesNeeded, Unresolved, Verbatim
 from pgallop.codecs.registry import Registry
 from pgallop.codecs.textual import textual
 from pgallop.errors import ProtocolError
 from pgallop.rows.decode import RowDecoder
 from pgallop.rows.record import Record
+from pgallop.session.execute import Part, Unreadable, verbatim
 from pgallop.session.request import Waiter
 from pgallop.session.simple import SimpleQuery
 from pgallop.wire import backend
+from pgallop.wire.backend import Field
 from pgallop.wire.reader import Reader
 
 
@@ -29,12 +34,16 @@ class SimpleRows(SimpleQuery):
     `limited`: keep the first row only.
     """
 
-    __slots__ = ("decoder", "limited", "registry", "rows")
+    __slots__ = ("decoder", "first_raw", "limited", "needed", "raw", "registry", "rows", "unknown")
 
     registry: Registry
     limited: bool
     rows: list[Record]
     decoder: RowDecoder | None
+    unknown: tuple[int, ...]
+    raw: RowDecoder | None
+    first_raw: int
+    needed: Collection[int]
 
     def __init__(
         self, waiter: Waiter | None, query: str, registry: Registry, limited: bool
@@ -44,6 +53,10 @@ class SimpleRows(SimpleQuery):
         self.limited = limited
         self.rows = []
         self.decoder = None
+        self.unknown = ()
+        self.raw = None
+        self.first_raw = 0
+        self.needed = ()
 
     def on_message(self, tag: int, reader: Reader) -> bool:
         if tag == 68:  # DataRow
@@ -52,24 +65,56 @@ class SimpleRows(SimpleQuery):
             return False
         if tag == 84:  # RowDescription
             self.step(tag)
-            columns = backend.row_description(reader)
-            names = tuple([column.name for column in columns])
-            codecs = tuple([textual(self.registry.get(column.type_oid)) for column in columns])
-            self.decoder = RowDecoder(names, codecs)
-            self.rows = []
+            self.on_columns(backend.row_description(reader))
             return False
         return SimpleQuery.on_message(self, tag, reader)
+
+    def on_columns(self, columns: list[Field]) -> None:
+        """Other rows come now."""
+        codecs = [self.registry.get(column.type_oid) for column in columns]
+        unknown: list[int] = []
+        for i, codec in enumerate(codecs):
+            if isinstance(codec, Unresolved):
+                codecs[i] = Verbatim(codec.oid, codec.name, TEXT)
+                unknown.append(i)
+            else:
+                codecs[i] = textual(codec)
+        self.decoder = RowDecoder(tuple([column.name for column in columns]), tuple(codecs))
+        self.unknown = tuple(unknown)
+        self.raw = None
+        self.rows = []
 
     def on_row(self, reader: Reader) -> None:
         if self.discarded or self.error is not None or (self.limited and self.rows):
             return
-        decoder = self.decoder
+        decoder = self.decoder if self.raw is None else self.raw
         if decoder is None:
             raise ProtocolError("the server sent a row before its description")
+        pos = reader.pos
+        end = reader.end
         try:
             self.rows.append(decoder.decode(reader))
+        except TypesNeeded as needed:
+            reader.pos = pos
+            reader.end = end
+            self.raw = verbatim(decoder)
+            self.first_raw = len(self.rows)
+            self.needed = needed.oids
+            self.rows.append(self.raw.decode(reader))
         except errors.DataError as error:
             self.fail(error)
 
     def result(self) -> Any:
+        decoder, raw = self.decoder, self.raw
+        parts: list[Part] = []
+        if decoder is not None and self.unknown and self.rows and (raw is None or self.first_raw):
+            parts.append(Part(0, decoder, self.unknown))
+        if raw is not None:
+            parts.append(Part(self.first_raw, raw, tuple(range(len(raw.codecs)))))
+        if parts:
+            raise Unreadable(parts, self.needed, self.command.encode())
         return self.rows, self.command.encode()
+
+    def all_rows(self) -> list[Record]:
+        """The rows, as they have been read."""
+        return self.rows

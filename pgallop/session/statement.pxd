@@ -18,6 +18,7 @@ cdef class Statement:
     cdef readonly bint notable
     cdef readonly bint varies
     cdef readonly bint once
+    cdef readonly bint is_guess
     cdef readonly bint is_unresolved
     cdef readonly bint presumed
     cdef public object generation

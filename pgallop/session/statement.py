@@ -56,7 +56,8 @@ class Statement:
     `varies`: its columns may be others each time, without an error: the server does not compare
     what FETCH and EXECUTE return with what it described. `once`: the formats that its columns come
     in hold for this time only. `is_unresolved`: the server has to be asked about one of its types
-    before it is run (`resolving.py`).
+    before it is run (`resolving.py`), or they have other codecs by now. `is_guess`: it was run
+    without any description.
 
     While its Parse is on the way that is `prepare`; if it was refused, the error's fields are the
     `refusal` of all that rely on it.
@@ -70,6 +71,7 @@ class Statement:
         "formats",
         "generation",
         "head",
+        "is_guess",
         "is_unresolved",
         "key",
         "name",
@@ -106,6 +108,7 @@ class Statement:
     notable: bool
     varies: bool
     once: bool
+    is_guess: bool
     is_unresolved: bool
     presumed: bool
     generation: int
@@ -136,6 +139,7 @@ class Statement:
         self.name = name
         self.registry = registry
         self.presumed = presumed or description is None
+        self.is_guess = description is None
         self.generation = 0
         self.prepare = None
         self.refusal = None
@@ -150,7 +154,8 @@ class Statement:
         """Look the codecs up, as the registry has them now."""
         get = self.registry.get
         self.parameter_oids = () if description is None else description.parameters
-        self.parameters = tuple([get(oid) for oid in self.parameter_oids])
+        parameters = [get(oid) for oid in self.parameter_oids]
+        self.parameters = tuple([codec.parameter() for codec in parameters])
         self.formats = (BINARY,)
         columns = None if description is None else description.columns
         codecs = [get(column.type_oid) for column in columns or ()]
@@ -164,10 +169,26 @@ class Statement:
         self.read_as(columns, self.formats)
         self.make_messages()
 
-    def rebind(self) -> None:
-        """Look the codecs up again: the registry has others now."""
-        columns = None if self.decoder is None else self.columns
-        self.bind(Description(self.parameter_oids, columns))
+    def outdate(self) -> None:
+        """Its types have other codecs now: it is not to be run any more, but `renewed`."""
+        self.is_unresolved = True
+
+    def renewed(self) -> "Statement":
+        """The same statement with the codecs that the registry has now.
+
+        This one stays as it is, for what is under way was written for its formats.
+        """
+        description = self.described
+        if description is None and (self.decoder is not None or not self.is_guess):
+            columns = None if self.decoder is None else self.columns
+            description = Description(self.parameter_oids, columns)
+        twin = Statement(self.query, self.name, description, self.registry, self.key, self.presumed)
+        twin.generation = self.generation
+        return twin
+
+    def types(self) -> list[int]:
+        """The types of its parameters and columns."""
+        return [*self.parameter_oids, *[column.type_oid for column in self.columns]]
 
     def read_as(self, columns: tuple[Field, ...] | None, formats: tuple[int, ...]) -> None:
         """Read rows as these columns, which come in these formats (as Bind asks for them)."""

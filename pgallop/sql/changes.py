@@ -99,6 +99,14 @@ def changes_schema(tag: str, query: str) -> bool:
     return tag.startswith(_SCHEMA_TAGS) and not is_private
 
 
+def changes_types(tag: str) -> bool:
+    """Whether a type may be another one now, under the same OID.
+
+    What is dropped and created again has a new one. CREATE OR REPLACE VIEW can add columns.
+    """
+    return tag.startswith(("ALTER", "CREATE VIEW"))
+
+
 def changes_what_exists(tag: str) -> bool:
     """Whether a statement that was prepared before may be refused now, or return other columns."""
     # Temporary tables come and go all the time.

@@ -54,3 +54,19 @@ def quote_identifier(name: object, what: str = "identifier") -> str:
             f"{MAX_IDENTIFIER_SIZE} of a name"
         )
     return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """Return a text in single quotes, whatever `standard_conforming_strings` is.
+
+    Args:
+        text: any text; the server refuses a NUL in it.
+
+    Example:
+        >>> quote_literal("it's")
+        "'it''s'"
+
+    Source: PostgreSQL documentation, section "String Constants with C-Style Escapes".
+    """
+    quoted = "'" + text.replace("'", "''") + "'"
+    return "E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted

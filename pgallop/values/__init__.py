@@ -1,6 +1,7 @@
 """The classes of values that Python itself has none for, one file a family."""
 
 from pgallop.values.bit_string import BitString
+from pgallop.values.cube import Cube
 from pgallop.values.geometry import Box, Circle, Line, LineSegment, Path, Point, Polygon
 from pgallop.values.infinities import (
     DATE_INFINITY,
@@ -13,6 +14,7 @@ from pgallop.values.infinities import (
 )
 from pgallop.values.intervals import Interval
 from pgallop.values.range import Range
+from pgallop.values.sparse_vector import SparseVector
 
 __all__ = [
     "DATE_INFINITY",
@@ -22,6 +24,7 @@ __all__ = [
     "BitString",
     "Box",
     "Circle",
+    "Cube",
     "InfiniteDate",
     "InfiniteDatetime",
     "InfiniteInterval",
@@ -32,4 +35,5 @@ __all__ = [
     "Point",
     "Polygon",
     "Range",
+    "SparseVector",
 ]

@@ -14,7 +14,7 @@ from record_bytes import record, tower
 
 from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.builtin import builtin_registry
-from pgallop.codecs.codec import Codec, Unencodable
+from pgallop.codecs.codec import Codec, TypesNeeded, Unencodable
 from pgallop.codecs.registry import Registry
 from pgallop.codecs.text import StrCodec, TextCodec
 from pgallop.errors import ProtocolError
@@ -104,11 +104,17 @@ def test_the_servers_own(oracle: Oracle, registry: Registry, query: str, value: 
 
 @pytest.mark.parametrize(
     ("oid", "name"),
-    [(OIDS["aclitem"], "type aclitem "), (OIDS["money"], "type money "), (MOOD, "OID 16385 ")],
+    [(OIDS["aclitem"], "type aclitem "), (MOOD, "OID 16385 ")],
 )
 def test_a_field_that_is_known_as_text_only(records: Codec, oid: int, name: str) -> None:
     with pytest.raises(ValueError, match=rf"^field 2: .*{name}.*ROW\(1, field::text\)"):
         records.loads(record((INT4, None), (oid, b"12345678")))
+
+
+def test_a_field_that_the_server_has_to_be_asked_about(records: Codec) -> None:
+    with pytest.raises(TypesNeeded, match="nothing is known of money") as told:
+        records.loads(record((INT4, None), (OIDS["money"], b"12345678")))
+    assert told.value.oids == {OIDS["money"]}
 
 
 def test_a_field_that_cannot_be_read_is_named(records: Codec) -> None:

@@ -1,4 +1,4 @@
-"""out_of_range and json, the two arguments about values of built-in types."""
+"""out_of_range, json, vectors and geometry, the arguments about values."""
 
 from __future__ import annotations
 
@@ -102,11 +102,52 @@ def test_a_library_that_is_missing(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert isinstance(caught.value.__cause__, ImportError)
 
 
+class Choice(str, Enum):  # noqa: UP042 (as above)
+    NUMPY = "numpy"
+    LIST = "list"
+
+
+def test_libraries_of_values() -> None:
+    choices = resolve_codecs("raise", "stdlib")
+    assert (choices.vectors, choices.geometry) == ("list", "bytes")
+    choices = resolve_codecs("raise", "stdlib", "numpy", "bytes")
+    assert (choices.vectors, choices.geometry) == ("numpy", "bytes")
+    for choice, name in ((Choice.NUMPY, "numpy"), (Choice.LIST, "list")):
+        choices = resolve_codecs("raise", "stdlib", choice)
+        assert choices.vectors == name
+        assert type(choices.vectors) is str
+
+
+@pytest.mark.parametrize("given", ["array", "", "shapely", None, True, list, ["list"]])
+def test_bad_choices(given: Any) -> None:
+    with pytest.raises(ClientConfigurationError) as caught:
+        resolve_codecs("raise", "stdlib", given)
+    assert str(caught.value).startswith('vectors: expected "list" or "numpy"')
+    with pytest.raises(ClientConfigurationError) as caught:
+        resolve_codecs("raise", "stdlib", "list", "numpy" if given == "shapely" else given)
+    assert str(caught.value).startswith('geometry: expected "bytes" or "shapely"')
+
+
+@pytest.mark.parametrize(("option", "library"), [("vectors", "numpy"), ("geometry", "shapely")])
+def test_libraries_that_are_missing(
+    option: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    words = f'{option}: "{library}" is not installed .*: python -m pip install {library}'
+    with pytest.raises(ClientConfigurationError, match=words) as caught:
+        resolve_codecs("raise", "stdlib", **{option: library})
+    assert isinstance(caught.value.__cause__, ImportError)
+
+
 def test_connect_passes_them_on() -> None:
     options = resolve(
-        environ={}, default_user=lambda: "me", out_of_range={"date": "text"}, json="orjson"
+        environ={},
+        default_user=lambda: "me",
+        out_of_range={"date": "text"},
+        json="orjson",
+        vectors="numpy",
     )
-    assert options.codecs == resolve_codecs({"date": "text"}, "orjson")
+    assert options.codecs == resolve_codecs({"date": "text"}, "orjson", "numpy")
     assert resolve(environ={}, default_user=lambda: "me").codecs == CodecChoices()
     hash(options)
 

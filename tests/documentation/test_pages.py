@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,9 @@ from pgallop.cli.server import EmbeddedServer
 
 # What the pages connect to; the tests' own server takes its place.
 DSN = "postgresql://postgres:secret@localhost/postgres"
+
+# What a page needs that not every server has.
+EXTENSION = re.compile(r"CREATE EXTENSION (\w+)")
 
 # What may be fenced in a page; in other languages it would be code that nobody has tried.
 LANGUAGES = {"python", "text", "sh", ""}
@@ -78,6 +82,7 @@ def test_there_is_something_to_run() -> None:
 @pytest.mark.parametrize("page", RUNNING, ids=name_of)
 def test_code_prints_what_is_shown(page: Path, empty_dsn: str, tmp_path: Path) -> None:
     """Programs run in a process, all else in one after another with a connection `conn`."""
+    skip_without(EXTENSION.findall(page.read_text(encoding="utf-8")), empty_dsn)
 
     async def run_all() -> None:
         async with pgallop.connect(empty_dsn) as conn:
@@ -94,6 +99,17 @@ def test_code_prints_what_is_shown(page: Path, empty_dsn: str, tmp_path: Path) -
                     assert (where, await output_of(block, page, scope)) == (where, block.output)
 
     asyncio.run(run_all())
+
+
+def skip_without(extensions: list[str], dsn: str) -> None:
+    """Skip the test if the server lacks one of these."""
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        for name in extensions:
+            try:
+                owner.execute(f"CREATE EXTENSION {name}".encode())
+            except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile):
+                pytest.skip(f"the server has no extension {name}")
+            owner.execute(f"DROP EXTENSION {name}".encode())
 
 
 def output_of_program(block: Block, folder: Path) -> tuple[str, str, int]:

@@ -12,7 +12,7 @@ from fuzz.target import Outcome, Target, Wrong
 from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.arrays import SEQUENCES
 from pgallop.codecs.builtin import builtin_registry
-from pgallop.codecs.codec import TEXT, Codec, Unencodable
+from pgallop.codecs.codec import TEXT, Codec, TypesNeeded, Unencodable
 from pgallop.codecs.textual import textual
 from pgallop.errors import ProtocolError
 from pgallop.session.execute import Execute
@@ -149,7 +149,7 @@ TARGETS = [
     Target(
         name="values",
         run=read_value,
-        raises=(ProtocolError, ValueError),
+        raises=(ProtocolError, ValueError, TypesNeeded),
         seeds=value_seeds,
         grammar=Bytes(prefix=4),
         share=3,
@@ -157,7 +157,7 @@ TARGETS = [
     Target(
         name="texts",
         run=read_text,
-        raises=(ProtocolError, ValueError),
+        raises=(ProtocolError, ValueError, TypesNeeded),
         seeds=text_seeds,
         grammar=Words(TEXT_WORDS, prefix=4),
     ),

@@ -44,6 +44,11 @@ KNOWN: Final = {
     ("capabilities.py", "'; '.join([statement for known, statement in statements if known])"): (
         "our own constants"
     ),
+    ("catalogue.py", "' '.join(query.split())"): "our own constants",
+    ("catalogue.py", "query.replace(f'${i}', literal)"): (
+        "for the simple protocol: numbers of types, and names quoted by sql/quoting.py"
+    ),
+    ("catalogue.py", "'; '.join([*before, query, *behind])"): "the above, and our own constants",
     ("listen.py", "f\"{('LISTEN' if listen else 'UNLISTEN')} {channel.identifier}\""): (
         "LISTEN takes no parameters: the name is quoted, sql/quoting.py"
     ),
@@ -128,8 +133,9 @@ GIVEN: Final = {
     "query_of(key)",
     "self._handle",
     "f'MOVE FORWARD {n} {self._portal.decode()}'",
-    # Constants of session/convert.py, session/execute_many.py and introspect.py.
+    # Constants of session/convert.py, session/execute_many.py, introspect.py and catalogue.py.
     "NO_SQL",
+    "UNDO",
     "QUERY",
     "TYPES",
 }

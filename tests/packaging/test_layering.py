@@ -16,8 +16,7 @@ SANS_IO: list[set[str]] = [
     {"_excerpt", "_message", "_sqlstate", "errors"},
     {"wire"},
     {"auth"},
-    {"codecs"},
-    {"rows"},
+    {"codecs", "rows"},  # a value of a composite type is a row
     {"sql"},
     {"session"},
     {"config"},
@@ -25,6 +24,7 @@ SANS_IO: list[set[str]] = [
 ASYNCIO: list[set[str]] = [
     {"transport"},
     {
+        "catalogue",
         "connecting",
         "connection",
         "copy",
@@ -48,6 +48,7 @@ ASYNCIO: list[set[str]] = [
         "statement",
         "statement_cache",
         "transaction",
+        "type_codecs",
     },
     {"pool"},
     {"__init__"},

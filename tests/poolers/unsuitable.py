@@ -150,6 +150,9 @@ TRANSACTION: Mapping[str, tuple[str, ...]] = {
         "test_statement_cache.py::test_lost_*",
         "test_statement_cache.py::test_the_least_recently_used_leaves",
         "test_statement_cache.py::test_used_again",
+        "test_type_codecs.py::test_statements_that_are_kept",
+        "test_types_that_change.py::test_a_catalogue_that_may_not_be_read",
+        "test_user_types.py::test_any_search_path_and_role",
     ),
 }
 

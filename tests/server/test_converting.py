@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from live import Connect, Monitor
@@ -24,14 +25,14 @@ SCHEMA = """
     CREATE SEQUENCE converting.calls;
 """
 
-# A value, and what it is without a codec of its own: its text.
-VALUES = {
+# A value, and what it is: its text, where there is no codec of its own.
+VALUES: dict[str, Any] = {
     "'pg_class'::regclass": "pg_class",
     "'int4'::regtype": "integer",
     "'glad'::converting.mood": "glad",
-    "ARRAY['glad', 'a \"b\", c', NULL]::converting.mood[]": '{glad,"a \\"b\\", c",NULL}',
-    "(1, 'x')::converting.pair": "(1,x)",
-    "'[1,2)'::converting.span": "[1,2)",
+    "ARRAY['glad', 'a \"b\", c', NULL]::converting.mood[]": ["glad", 'a "b", c', None],
+    "(1, 'x')::converting.pair": (1, "x"),
+    "'[1,2)'::converting.span": pgallop.Range(1.0, 2.0),
     "'a & b'::tsquery": "'a' & 'b'",
     "''::tsvector": "",
     "NULL::regclass": None,

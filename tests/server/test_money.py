@@ -100,9 +100,6 @@ async def test_in_a_failed_transaction(connect: Connect) -> None:
 
 async def test_within_a_row(connect: Connect) -> None:
     async with connect() as conn:
-        with pytest.raises(pgallop.DataError, match="cast it there"):
-            await conn.fetchval("SELECT ROW(1::money)")
-        assert await conn.fetchval("SELECT 1::money") == 1
         assert await conn.fetchval("SELECT ROW(1::money)") == (1,)
 
 
@@ -133,7 +130,7 @@ async def test_in_the_simple_protocol(connect: Connect) -> None:
     """Nothing is asked there, so an amount is what the server prints."""
     async with connect(statement_mode="simple") as conn:
         assert await conn.fetchval("SELECT 1234.5::money") == "$1,234.50"
-        assert await conn.fetchval("SELECT ARRAY[1::money, NULL]") == "{$1.00,NULL}"
+        assert await conn.fetchval("SELECT ARRAY[1::money, NULL]") == ["$1.00", None]
 
 
 # --- sessions in other countries ------------------------------------------------------------------

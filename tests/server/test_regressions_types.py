@@ -22,11 +22,11 @@ import pgallop
 # Statements, and what they return: types that are read in binary and in text, alone and together.
 # What a codec does not read in the format in which it was asked for is another value at once.
 RESULTS: dict[str, tuple[Any, ...]] = {
-    "SELECT '{low,high}'::mood[]": ("{low,high}",),
+    "SELECT '{low,high}'::mood[]": (["low", "high"],),
     "SELECT 'low'::mood": ("low",),
     "SELECT 'pg_type'::regtype, 1::int8, 'high'::mood": ("pg_type", 1, "high"),
     "SELECT '1234'::text, 5::int4, DATE '2000-01-02'": ("1234", 5, date(2000, 1, 2)),
-    "SELECT ROW(1, 'low')::mooded, ARRAY[1, 2]": ("(1,low)", [1, 2]),
+    "SELECT ROW(1, 'low')::mooded, ARRAY[1, 2]": ((1, "low"), [1, 2]),
 }
 MOODS = "SELECT 'low'::mood AS a"
 NUMBERS = "SELECT 842084409::int4 AS a"  # in binary the text "2019"

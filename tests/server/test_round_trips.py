@@ -43,14 +43,18 @@ NO_BINARY_FORM = "SELECT 'postgres=r/postgres'::aclitem"
 def table(monitor: Monitor) -> Iterator[None]:
     monitor.ask("CREATE TABLE trips (a int4)")
     monitor.ask("INSERT INTO trips VALUES (1)")
+    monitor.ask("CREATE TYPE trip_mood AS ENUM ('sad')")
+    monitor.ask("CREATE TYPE trip_pair AS (a int4, m trip_mood)")
     yield
-    monitor.ask("DROP TABLE trips")
+    monitor.ask("DROP TABLE trips; DROP TYPE trip_pair; DROP TYPE trip_mood")
 
 
 TEN_PLAIN = [call(f"SELECT {i}") for i in range(10)]
 TEN_WITH_ARGUMENT = [call(f"SELECT $1::int4 + {i}", i) for i in range(10)]
 KNOWN, KNOWN_WITH_ARGUMENT = (call(PLAIN),), (call(WITH_ARGUMENT, 0),)
 ONE = {"statement_cache_size": 1}
+
+PAIRS = (call("SELECT $1::trip_pair[]", [(1, "sad")]),)
 
 ORDINARY = [
     Path("the first time", call(PLAIN), 1, 2),
@@ -63,6 +67,11 @@ ORDINARY = [
     Path("an array", call("SELECT '{1}'::int4[]"), 1, 8),
     Path("an array as an argument", call("SELECT $1::int4[]", [1]), 2, 8),
     Path("an array of ranges", call("SELECT '{empty}'::int4range[]"), 1, 8),
+    # The catalogue is asked about all types at once.
+    Path("an enum", call("SELECT 'sad'::trip_mood"), 2, 8),
+    Path("an enum as an argument", call("SELECT $1::trip_mood", "sad"), 3, 8),
+    Path("a composite type", call("SELECT $1::trip_pair[]", [(1, "sad")]), 3, 8),
+    Path("types that are known", call("SELECT ARRAY[ROW(1, 'sad')::trip_pair]"), 1, 2, PAIRS),
     # It is read as text, and came in binary.
     Path("a type to be converted", call("SELECT 'pg_class'::regclass"), 2, 2),
     Path("one that is NULL", call("SELECT NULL::regclass"), 1, 2),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from struct import pack
 
+from catalogue_script import asked
 from hostile.probe import ONE, ONE_ROW, Probe, description, execute, fetch, finished, prepare, said
-from scripted_server import expect
+from scripted_server import expect, send
 from scripts import (
     BIND_COMPLETE,
     INT4,
@@ -169,9 +170,12 @@ COLUMNS = [
     ),
     Probe(
         name="columns: a type nobody knows, whose text is not UTF-8",
-        script=execute(
-            BIND_COMPLETE, data_row(b"\xff\xfe"), finished(), columns=[("odd", 1_000_000)]
-        ),
+        script=[
+            *prepare(description(("odd", 1_000_000))),
+            *asked(),
+            expect("Bind", "Execute", "Sync"),
+            send(BIND_COMPLETE + data_row(b"\xff\xfe") + finished()),
+        ],
         ask=fetch,
         options={"describe_first": True},
         error=pgallop.DataError,

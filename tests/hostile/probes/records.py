@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from array_bytes import wire
+from catalogue_script import asked
 from hostile.probe import Probe, fetch, value
 from record_bytes import field, record, tower
+from scripted_server import Step
 from scripts import INT4, int4
 
 import pgallop
@@ -23,9 +25,9 @@ def lie(name: str, data: bytes, words: str) -> Probe:
     return Probe(name=name, script=script, ask=fetch, words=words, megabytes=megabytes)
 
 
-def unreadable(name: str, data: bytes, words: str) -> Probe:
-    """A value that is no lie and cannot be read."""
-    script = value(data, RECORD)
+def unreadable(name: str, data: bytes, words: str, *then: Step) -> Probe:
+    """A value that is no lie and cannot be read, and what is asked about it."""
+    script = [*value(data, RECORD), *then]
     error = pgallop.DataError
     return Probe(name=name, script=script, ask=fetch, error=error, words=words, usable=True)
 
@@ -56,7 +58,12 @@ UNREADABLE = [
     unreadable(
         "an aclitem within", record(ONE, (OIDS["aclitem"], bytes(16))), "field 2: the type aclitem"
     ),
-    unreadable("a type nobody knows", record((1_000_000, b"x")), "the type with OID 1000000"),
+    unreadable(
+        "a type nobody knows",
+        record((1_000_000, b"x")),
+        "the type with OID 1000000",
+        *asked(),
+    ),
     unreadable("text that is not UTF-8", record((OIDS["text"], b"\xff")), "field 1: 'utf-8'"),
     unreadable("200,000 objects of json", record((OIDS["jsonb"], b"\1" + OBJECTS)), "recursion"),
 ]
