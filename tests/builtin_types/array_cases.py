@@ -90,6 +90,9 @@ def array_of(element: Case) -> Case:
         assert element.expected is not None
         return over(value, is_level, element.expected)
 
+    def in_simple(value: Any) -> Any:
+        return over(value, is_list, element.in_simple)
+
     return Case(
         f"{element.name}[]",
         [*flat, cube],
@@ -97,7 +100,7 @@ def array_of(element: Case) -> Case:
         literal if element.literal else None,
         expected if element.expected else None,
         element.alike_in_records,
-        element.text_if_simple,
+        in_simple,
         {since: [level(list(edges))] for since, edges in element.later.items()},
         element.since,
     )

@@ -22,8 +22,8 @@ class Case:
     `literal`: the text of a value, made without pgallop; None where the value is that text.
     `expected`: the value that is read back; None where only the server can tell (which of the
     many spellings of a value it keeps). `alike_in_records`: whether it is the same as the field of
-    a record; `text_if_simple`: whether the simple protocol can give no more than its text. `since`:
-    the first version of PostgreSQL that has the type.
+    a record; `in_simple`: what the simple protocol gives for a value that was read otherwise.
+    `since`: the first version of PostgreSQL that has the type.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Case:
     literal: Callable[[Any], str] | None = None
     expected: Callable[[Any], Any] | None = unchanged
     alike_in_records: bool = True
-    text_if_simple: bool = False
+    in_simple: Callable[[Any], Any] = unchanged
     later: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     since: int = 10
 
