@@ -96,7 +96,7 @@ TRANSACTION: Mapping[str, tuple[str, ...]] = {
         "test_queries.py::test_script",
         "test_records.py::test_a_field_that_comes_as_text_only",
         "test_records.py::test_depth",
-        "test_records.py::test_rows_of_a_table_come_as_text_still",
+        "test_records.py::test_rows_of_a_table",
         "test_records.py::test_what_a_function_returns",
         "test_statement_cache.py::test_a_*table",
         "test_statement_cache.py::test_hidden_by_what_is_created_later",
