@@ -20,7 +20,7 @@ from uuid import UUID
 from bench.drivers import load
 from bench.drivers.driver import AnyDriver, Fetch, Rows
 from bench.results import Sample
-from bench.works import WORKS, Work
+from bench.works import WORKS, Visitor, Work
 
 # The query and its arguments of each run in turn, from whichever lane it is made.
 Runs = Iterator[tuple[Any, ...]]
@@ -180,12 +180,17 @@ async def _describe(driver: AnyDriver, dsn: str, work: Work, weigh: bool) -> Des
         example = ""
         for i, args in enumerate(work.arguments[:_COMPARED_RUNS]):
             rows = await lanes[i % len(lanes)](work.query, *args)
-            example = example or repr(tuple(rows[0]))
+            example = example or repr(fields_of(rows[0]))
             digest.update(repr(len(rows)).encode())
             for row in rows[:: max(1, len(rows) // _COMPARED_ROWS)]:
-                digest.update(repr([comparable(value) for value in row]).encode())
+                digest.update(repr([comparable(value) for value in fields_of(row)]).encode())
         weight = await _weigh(lanes[0], work) if weigh else None
     return Description(digest.hexdigest(), example, weight)
+
+
+def fields_of(row: Any) -> tuple[Any, ...]:
+    """The values of a row, or of the object that it was made into."""
+    return tuple(vars(row).values()) if isinstance(row, Visitor) else tuple(row)
 
 
 def comparable(value: Any) -> object:

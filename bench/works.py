@@ -8,11 +8,26 @@ for the first time, far away from the server, where it is the round trips that c
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 SCHEMA = "pgallop_bench"
 
 # Seconds that each direction of a long line takes.
 DELAY = 0.005
+
+
+@dataclass
+class Visitor:
+    """What rows are made into: an ordinary dataclass."""
+
+    id: int
+    name: str
+    score: float
+    seen: datetime
+    active: bool
+    visits: int
+    token: UUID
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,7 @@ class Work:
             same time and all of them the same statements, and closes them.
         is_far: the server is at the end of a long line, and round trips are counted.
         weighs_rows: also measure the memory that the rows take.
+        into: the class whose objects the rows are made into, in the way that a driver has for it.
         setup: statements that make its table.
     """
 
@@ -46,6 +62,7 @@ class Work:
     warms_up: int = 0
     is_far: bool = False
     weighs_rows: bool = False
+    into: type[Visitor] | None = None
     setup: tuple[str, ...] = ()
 
     def texts(self, count: int) -> list[str]:
@@ -60,6 +77,18 @@ class Work:
 
 _ACCOUNTS = 10_000
 _WIDE_ROWS = 100_000
+
+_VISITORS = f"SELECT id, name, score, seen, active, visits, token FROM {SCHEMA}"
+
+
+def _make_visitors(table: str, rows: int) -> str:
+    return f"""
+        CREATE TABLE IF NOT EXISTS {SCHEMA}.{table} AS
+        SELECT i::int4 AS id, 'visitor ' || i AS name, i * 0.37::float8 AS score,
+            timestamptz '2020-01-01 00:00:00Z' + i * interval '61.234567 seconds' AS seen,
+            i % 2 = 0 AS active, i::int8 * 1000000007 AS visits, md5(i::text)::uuid AS token
+        FROM generate_series(1, {rows}) AS i"""
+
 
 # Every run asks for another row, in an order that is the same for all drivers.
 _KEYS = tuple((key,) for key in random.Random(1).sample(range(1, _ACCOUNTS + 1), _ACCOUNTS))
@@ -140,17 +169,24 @@ _WORKS = (
     Work(
         "wide100k",
         "100,000 rows of 7 columns, on 1 connection",
-        f"SELECT id, name, score, seen, active, visits, token FROM {SCHEMA}.wide",
+        f"{_VISITORS}.wide",
         connections=1,
         tasks=1,
         weighs_rows=True,
-        setup=(
-            f"""CREATE TABLE {SCHEMA}.wide AS
-                SELECT i::int4 AS id, 'visitor ' || i AS name, i * 0.37::float8 AS score,
-                    timestamptz '2020-01-01 00:00:00Z' + i * interval '61.234567 seconds' AS seen,
-                    i % 2 = 0 AS active, i::int8 * 1000000007 AS visits, md5(i::text)::uuid AS token
-                FROM generate_series(1, {_WIDE_ROWS}) AS i""",
-        ),
+        setup=(_make_visitors("wide", _WIDE_ROWS),),
+    ),
+    Work(
+        "rows1000",
+        "1,000 rows of 7 columns, on 10 connections",
+        f"{_VISITORS}.visitors",
+        setup=(_make_visitors("visitors", 1000),),
+    ),
+    Work(
+        "typed1000",
+        "1,000 rows of 7 columns made into a dataclass, on 10 connections",
+        f"{_VISITORS}.visitors",
+        into=Visitor,
+        setup=(_make_visitors("visitors", 1000),),
     ),
     Work(
         "connect",

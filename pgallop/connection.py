@@ -9,7 +9,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from pgallop import resolving
 from pgallop.capabilities import Capabilities, capabilities
@@ -22,6 +22,7 @@ from pgallop.deadlines import checked_seconds
 from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError, PostgresMessage
 from pgallop.inbox import Inbox
+from pgallop.into import fetch_into
 from pgallop.knowledge import Knowledge, Scope
 from pgallop.listen import Channels
 from pgallop.listeners import LogListeners, TerminationListeners, weakly
@@ -39,6 +40,8 @@ from pgallop.types import ServerSettings, ServerVersion, parse_server_version
 from pgallop.wire import frontend
 
 APPLICATION_NAME = "application_name"
+
+T = TypeVar("T")
 
 
 class Connection(TypeCodecs):
@@ -88,26 +91,51 @@ class Connection(TypeCodecs):
 
     # Statements
 
-    async def fetch(self, query: str, *args: Any, timeout: float | None = None) -> list[Record]:
+    @overload
+    async def fetch(
+        self, query: str, *args: Any, timeout: float | None = None, into: None = None
+    ) -> list[Record]: ...
+
+    @overload
+    async def fetch(
+        self, query: str, *args: Any, timeout: float | None = None, into: Callable[..., T]
+    ) -> list[T]: ...
+
+    async def fetch(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> list[Any]:
         """Run a query and return its rows.
 
         Args:
             query: one statement, with `$1`, `$2`, ... where the arguments go.
             args: a value for each of them.
             timeout: seconds until TimeoutError is raised.
+            into: what each row is made into, by the names of the columns: a dataclass, a
+                NamedTuple, a TypedDict, a class of msgspec, pydantic or attrs, `dict`, `tuple`,
+                `list`, or anything that can be called. By default it is a Record.
 
         Raises:
             PostgresError: the server refused; its class tells the SQLSTATE.
-            DataError: an argument does not fit the type the server expects.
-            InterfaceError: wrong number of arguments, or the connection is closed or belongs to
-                another loop.
+            DataError: an argument does not fit the type the server expects, or the columns or a
+                value of the result do not fit `into`.
+            InterfaceError: wrong number of arguments, rows cannot be made into `into`, or the
+                connection is closed or belongs to another loop.
 
         Example:
             >>> await conn.fetch("SELECT id, name FROM users WHERE id < $1", 3)
             [<Record id=1 name='Ada'>, <Record id=2 name='Grace'>]
+            >>> await conn.fetch("SELECT id, name FROM users WHERE id < $1", 3, into=User)
+            [User(id=1, name='Ada'), User(id=2, name='Grace')]
 
         Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
         """
+        if into is not None:
+            rows, _ = await fetch_into(self._dispatch, query, args, False, timeout, into)
+            return rows
         request = self._dispatch.begin(query, args, False, timeout)
         if request is None:
             rows, _ = await self._dispatch.run(query, args, False, timeout)
@@ -121,7 +149,23 @@ class Connection(TypeCodecs):
             rows, _ = answer
         return rows
 
-    async def fetchrow(self, query: str, *args: Any, timeout: float | None = None) -> Record | None:
+    @overload
+    async def fetchrow(
+        self, query: str, *args: Any, timeout: float | None = None, into: None = None
+    ) -> Record | None: ...
+
+    @overload
+    async def fetchrow(
+        self, query: str, *args: Any, timeout: float | None = None, into: Callable[..., T]
+    ) -> T | None: ...
+
+    async def fetchrow(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> Any:
         """Run a query and return its first row, or None if there is none.
 
         Arguments and errors as for `fetch`. The server stops after the first row.
@@ -130,6 +174,9 @@ class Connection(TypeCodecs):
             >>> await conn.fetchrow("SELECT 1 AS one, 2 AS two")
             <Record one=1 two=2>
         """
+        if into is not None:
+            rows, _ = await fetch_into(self._dispatch, query, args, True, timeout, into)
+            return rows[0] if rows else None
         request = self._dispatch.begin(query, args, True, timeout)
         if request is None:
             rows, _ = await self._dispatch.run(query, args, True, timeout)
@@ -258,22 +305,72 @@ class Connection(TypeCodecs):
         """
         await run_many(self._dispatch, command, args, timeout, keeps=False)
 
+    @overload
     async def fetchmany(
-        self, query: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
-    ) -> list[Record]:
+        self,
+        query: str,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        into: None = None,
+    ) -> list[Record]: ...
+
+    @overload
+    async def fetchmany(
+        self,
+        query: str,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        into: Callable[..., T],
+    ) -> list[T]: ...
+
+    async def fetchmany(
+        self,
+        query: str,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> list[Any]:
         """Run a query once for each row of arguments; the rows of all of them, in one list.
 
-        All else as for `executemany`.
+        All else as for `executemany`; `into` as for `fetch`.
 
         Example:
             >>> await conn.fetchmany("SELECT $1::int4 * 10 AS n", [(1,), (2,)])
             [<Record n=10>, <Record n=20>]
         """
-        return await run_many(self._dispatch, query, args, timeout, keeps=True)
+        return await run_many(self._dispatch, query, args, timeout, keeps=True, into=into)
+
+    @overload
+    def cursor(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: None = None,
+    ) -> CursorFactory[Record]: ...
+
+    @overload
+    def cursor(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: Callable[..., T],
+    ) -> CursorFactory[T]: ...
 
     def cursor(
-        self, query: str, *args: Any, prefetch: int | None = None, timeout: float | None = None
-    ) -> CursorFactory:
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> CursorFactory[Any]:
         """The rows of a query, a number at a time: for `async for`, or for `await`.
 
         Only inside of a transaction, which ends the cursor. `async for` fetches `prefetch` rows at
@@ -282,6 +379,7 @@ class Connection(TypeCodecs):
         Args:
             prefetch: how many rows are fetched at a time, 50 by default; for `async for` only.
             timeout: seconds for each time that rows are fetched.
+            into: what each row is made into, as for `fetch`.
 
         Raises, when rows are fetched:
             NoActiveSQLTransactionError: there is no transaction, or it has ended.
@@ -297,7 +395,7 @@ class Connection(TypeCodecs):
 
         Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
         """
-        return CursorFactory(self, self._dispatch, query, args, prefetch, timeout)
+        return CursorFactory(self, self._dispatch, query, args, prefetch, timeout, into)
 
     def transaction(
         self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False

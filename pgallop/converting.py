@@ -23,7 +23,10 @@ from pgallop.errors import (
     PostgresError,
     QueryCanceledError,
 )
+from pgallop.rows.building import Unbuilt
+from pgallop.rows.decode import RowDecoder
 from pgallop.rows.record import Record
+from pgallop.rows.typed import typed_rows
 from pgallop.session.convert import Convert
 from pgallop.session.execute import Execute, Part, Unreadable
 from pgallop.session.simple_rows import SimpleRows
@@ -73,8 +76,22 @@ async def readable(
         else:
             for (part, end), columns in zip(parts, found, strict=True):
                 await put_in(rows, part, end, columns)
-            return rows, unreadable.command
+            if request.into is None:
+                return rows, unreadable.command
+            unbuilt: Any = to_be_built(dispatch, request, unreadable)
+            return unbuilt, unreadable.command
     raise AssertionError("the last try returns or raises")
+
+
+def to_be_built(
+    dispatch: "Dispatch", request: Execute | SimpleRows, unreadable: Unreadable
+) -> Unbuilt:
+    """The rows, which can be read now, for the caller's objects to be made of them."""
+    first = unreadable.parts[0]
+    # What read them knew less of their types.
+    codecs = tuple([dispatch.registry.get(codec.oid) for codec in first.decoder.codecs])
+    typed = typed_rows(RowDecoder(first.decoder.shape.names, codecs), request.into)
+    return typed.unbuilt(request.all_rows(), first.first)
 
 
 async def learn(

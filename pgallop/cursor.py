@@ -7,7 +7,7 @@ that nobody holds any more is closed by a message that travels with the next sta
 from collections import deque
 from collections.abc import Generator, Hashable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pgallop import converting, preparing, repetition
 from pgallop.codecs.codec import shown
@@ -20,9 +20,9 @@ from pgallop.errors import (
     PostgresError,
     ProtocolError,
 )
+from pgallop.into import built, target_or_none
 from pgallop.many import check_extended
 from pgallop.ownership import Block, BlockState
-from pgallop.rows.record import Record
 from pgallop.session.execute import Unreadable
 from pgallop.session.portal import ClosePortal, FetchPortal
 from pgallop.session.session import IN_FAILED_TRANSACTION
@@ -31,6 +31,8 @@ from pgallop.wire.frontend import MAX_PARAMETERS
 
 if TYPE_CHECKING:
     from pgallop.connection import Connection
+
+T = TypeVar("T")
 
 DEFAULT_PREFETCH = 50
 
@@ -41,7 +43,7 @@ MAX_ROWS = 2**31 - 2
 NO_ROWS = -1
 
 
-class CursorFactory:
+class CursorFactory(Generic[T]):
     """What `Connection.cursor` returns: `async for` reads the rows, `await` gives a `Cursor`."""
 
     def __init__(
@@ -52,6 +54,7 @@ class CursorFactory:
         args: tuple[Any, ...],
         prefetch: int | None,
         timeout: float | None,
+        into: Any = None,
     ) -> None:
         if not isinstance(key, preparing.Handle):
             key = plain_text(key)
@@ -63,34 +66,49 @@ class CursorFactory:
         self._args = args
         self._prefetch = prefetch
         self._timeout = timeout
+        self._into = target_or_none(into)
 
-    def __aiter__(self) -> "CursorIterator":
+    def __aiter__(self) -> "CursorIterator[T]":
         prefetch = DEFAULT_PREFETCH if self._prefetch is None else self._prefetch
         return CursorIterator(
-            self._connection, self._dispatch, self._key, self._args, prefetch, self._timeout
+            self._connection,
+            self._dispatch,
+            self._key,
+            self._args,
+            prefetch,
+            self._timeout,
+            self._into,
         )
 
-    def __await__(self) -> "Generator[Any, None, Cursor]":
+    def __await__(self) -> "Generator[Any, None, Cursor[T]]":
         if self._prefetch is not None:
             raise InterfaceError("prefetch argument can only be specified for iterable cursor")
-        cursor = Cursor(self._connection, self._dispatch, self._key, self._args)
+        cursor: Cursor[T] = Cursor(
+            self._connection, self._dispatch, self._key, self._args, self._into
+        )
         return cursor.open(self._timeout).__await__()
 
 
-class BaseCursor:
+class BaseCursor(Generic[T]):
     """A portal and what is known of it."""
 
     # For `__del__`, whatever __init__ got to.
     _portal: bytes | None = None
 
     def __init__(
-        self, connection: "Connection", dispatch: Dispatch, key: Hashable, args: tuple[Any, ...]
+        self,
+        connection: "Connection",
+        dispatch: Dispatch,
+        key: Hashable,
+        args: tuple[Any, ...],
+        into: Any,
     ) -> None:
         self._connection = connection
         self._dispatch = dispatch
         self._key = key
         self._query = preparing.query_of(key)
         self._args = args
+        self._into = into
         self._statement: Statement | None = None
         self._transaction: Block | None = None
         self._exhausted = False
@@ -98,7 +116,7 @@ class BaseCursor:
         # By what its place was lost; no exception, for that would refer to this in its traceback.
         self._lost = ""
 
-    async def _fetch(self, limit: int, timeout: float | None) -> list[Record]:
+    async def _fetch(self, limit: int, timeout: float | None) -> list[T]:
         """Fetch up to `limit` rows, and open the portal if that was not done."""
         dispatch = self._dispatch
         timeout, deadline = dispatch.deadline(timeout)
@@ -112,7 +130,9 @@ class BaseCursor:
                 dispatch.check_unlost()
                 assert self._portal is not None
                 waiter = dispatch.new_future()
-                request = FetchPortal(waiter, self._statement, (), self._portal, limit, False)
+                request = FetchPortal(
+                    waiter, self._statement, (), self._portal, limit, False, self._into
+                )
                 dispatch.submit(request)
             rows = await self._answer(request, timeout, deadline)
         finally:
@@ -163,7 +183,9 @@ class BaseCursor:
             )
             statement.prepare = obtained.prepare
         name = dispatch.new_portal_name()
-        request = FetchPortal(dispatch.new_future(), statement, self._args, name, limit, True)
+        request = FetchPortal(
+            dispatch.new_future(), statement, self._args, name, limit, True, self._into
+        )
         dispatch.submit(request)
         preparing.ride(statement)
         if obtained.once:
@@ -172,7 +194,7 @@ class BaseCursor:
 
     async def _answer(
         self, request: FetchPortal, timeout: float | None, deadline: float | None
-    ) -> list[Record]:
+    ) -> list[T]:
         """The rows; without them nobody knows where in its result the cursor is."""
         dispatch = self._dispatch
         dispatch.arm_until(request, deadline, timeout)
@@ -201,7 +223,11 @@ class BaseCursor:
             elif request.opens:
                 self._forget_opening()
             raise
-        return rows  # type: ignore[no-any-return]
+        try:
+            return await built(rows)
+        except BaseException as error:
+            self._lost = type(error).__name__
+            raise
 
     def _forget_opening(self) -> None:
         """What opens the portal was never sent."""
@@ -256,7 +282,7 @@ class BaseCursor:
         return f'<{type(self).__name__} "{self._query:.30}" {state}{id(self):#x}>'
 
 
-class CursorIterator(BaseCursor):
+class CursorIterator(BaseCursor[T]):
     """The rows of a query, for `async for`; `prefetch` of them are fetched at a time."""
 
     def __init__(
@@ -267,16 +293,17 @@ class CursorIterator(BaseCursor):
         args: tuple[Any, ...],
         prefetch: int,
         timeout: float | None,
+        into: Any,
     ) -> None:
-        super().__init__(connection, dispatch, key, args)
+        super().__init__(connection, dispatch, key, args, into)
         self._prefetch = prefetch
         self._timeout = timeout
-        self._buffer: deque[Record] = deque()
+        self._buffer: deque[T] = deque()
 
-    def __aiter__(self) -> "CursorIterator":
+    def __aiter__(self) -> "CursorIterator[T]":
         return self
 
-    async def __anext__(self) -> Record:
+    async def __anext__(self) -> T:
         if not self._buffer and not self._exhausted:
             # One more the first time: where the number of rows is a multiple of `prefetch`, their
             # end would be found by another trip that brings nothing.
@@ -287,19 +314,19 @@ class CursorIterator(BaseCursor):
         raise StopAsyncIteration
 
 
-class Cursor(BaseCursor):
+class Cursor(BaseCursor[T]):
     """An open portal into the rows of a query, from `await connection.cursor(...)`.
 
     It is used by one task at a time, in the transaction it was made in. When a fetch is cancelled
     or out of time, its rows may be gone, and the cursor cannot be used any more.
     """
 
-    async def open(self, timeout: float | None) -> "Cursor":
+    async def open(self, timeout: float | None) -> "Cursor[T]":
         """Open the portal, which awaiting the factory has done already."""
         await self._fetch(NO_ROWS, timeout)
         return self
 
-    async def fetch(self, n: int, *, timeout: float | None = None) -> list[Record]:
+    async def fetch(self, n: int, *, timeout: float | None = None) -> list[T]:
         """The next `n` rows; fewer, at last none, when there are no more.
 
         Args:
@@ -322,7 +349,7 @@ class Cursor(BaseCursor):
             return []
         return await self._fetch(n, timeout)
 
-    async def fetchrow(self, *, timeout: float | None = None) -> Record | None:
+    async def fetchrow(self, *, timeout: float | None = None) -> T | None:
         """The next row, None when there are no more; see `fetch`."""
         if self._exhausted:
             self._check_ended()

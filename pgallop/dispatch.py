@@ -136,11 +136,16 @@ class Dispatch:
     # One statement
 
     def begin(
-        self, key: Hashable, args: tuple[Any, ...], limited: bool, timeout: float | None
+        self,
+        key: Hashable,
+        args: tuple[Any, ...],
+        limited: bool,
+        timeout: float | None,
+        into: Any = None,
     ) -> Execute | None:
         """Submit a statement that is prepared and may run now; None if it first has to wait.
 
-        `key`: its text, or that of a statement of its own.
+        `key`: its text, or that of a statement of its own. `into`: what its rows are made into.
         """
         self.check_loop()  # first of all: what follows is not for several threads
         try:
@@ -161,7 +166,7 @@ class Dispatch:
             return None
         timeout = self._command_timeout if timeout is None else checked_seconds(timeout)
         try:
-            request = self.execute(statement, args, limited)
+            request = self.execute(statement, args, limited, into)
         except DataError as error:
             if is_too_long(error):
                 raise
@@ -171,9 +176,11 @@ class Dispatch:
             self.arm(request, timeout, timeout)
         return request
 
-    def execute(self, statement: Statement, args: tuple[Any, ...], limited: bool) -> Execute:
+    def execute(
+        self, statement: Statement, args: tuple[Any, ...], limited: bool, into: Any
+    ) -> Execute:
         """Submit a statement to be run."""
-        request = Execute(self._loop.create_future(), statement, args, limited)
+        request = Execute(self._loop.create_future(), statement, args, limited, into)
         self.submit(request)
         if statement.prepare is not None:
             preparing.ride(statement)
@@ -182,7 +189,12 @@ class Dispatch:
         return request
 
     async def run(
-        self, key: Hashable, args: tuple[Any, ...], limited: bool, timeout: float | None
+        self,
+        key: Hashable,
+        args: tuple[Any, ...],
+        limited: bool,
+        timeout: float | None,
+        into: Any = None,
     ) -> tuple[list[Record], bytes]:
         """Run a statement that has to wait for its turn or to be prepared first."""
         if not isinstance(key, preparing.Handle):
@@ -194,8 +206,9 @@ class Dispatch:
         self.claim()
         try:
             if self.simple:
-                return await self._run_simple(preparing.query_of(key), args, limited, timeout)
-            return await self.attempt(key, args, limited, timeout, deadline)
+                query = preparing.query_of(key)
+                return await self._run_simple(query, args, limited, timeout, into)
+            return await self.attempt(key, args, limited, timeout, deadline, into=into)
         finally:
             self.release()
 
@@ -208,6 +221,7 @@ class Dispatch:
         deadline: float | None,
         tries: int = TRIES,
         refused: Hashable = None,
+        into: Any = None,
     ) -> tuple[list[Record], bytes]:
         """Run a statement, and again up to `tries` times where that is safe.
 
@@ -216,7 +230,7 @@ class Dispatch:
         """
         self.statements.pin(key)
         try:
-            request = await self._obtain_and_execute(key, args, limited, timeout, deadline)
+            request = await self._obtain_and_execute(key, args, limited, timeout, deadline, into)
         finally:
             preparing.unpin(self, key)
         self.arm_until(request, deadline, timeout)
@@ -237,16 +251,17 @@ class Dispatch:
         limited: bool,
         timeout: float | None,
         deadline: float | None,
+        into: Any,
     ) -> Execute:
         statement, is_new = await preparing.obtain(self, key, bool(args), deadline, timeout)
         try:
-            return self.execute(statement, args, limited)
+            return self.execute(statement, args, limited, into)
         except DataError as error:
             if is_new or is_too_long(error):
                 raise
         # Refused by what was known of the types: what are they now?
         statement = await preparing.anew(self, statement, deadline, timeout)
-        return self.execute(statement, args, limited)
+        return self.execute(statement, args, limited, into)
 
     async def recover(
         self,
@@ -272,7 +287,8 @@ class Dispatch:
             return None
         key, args, limited = request.statement.key, request.arguments, request.limited
         deadline = request.deadline
-        return await self.attempt(key, args, limited, timeout, deadline, tries - 1, refusal)
+        into = request.into
+        return await self.attempt(key, args, limited, timeout, deadline, tries - 1, refusal, into)
 
     async def answered(
         self, request: Request, deadline: float | None, timeout: float | None
@@ -289,7 +305,12 @@ class Dispatch:
     # Scripts and transactions
 
     async def _run_simple(
-        self, query: str, args: tuple[Any, ...], limited: bool, timeout: float | None
+        self,
+        query: str,
+        args: tuple[Any, ...],
+        limited: bool,
+        timeout: float | None,
+        into: Any,
     ) -> tuple[list[Record], bytes]:
         """Run statements without arguments as one text; the rows are the last one's."""
         if args:
@@ -300,7 +321,7 @@ class Dispatch:
             )
         timeout, deadline = self.deadline(timeout)
         await self._my_turn(timeout, deadline)
-        rows = SimpleRows(self._loop.create_future(), query, self.registry, limited)
+        rows = SimpleRows(self._loop.create_future(), query, self.registry, limited, into)
         try:
             return await self.answered(rows, deadline, timeout)  # type: ignore[no-any-return]
         except Unreadable as unreadable:

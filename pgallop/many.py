@@ -13,6 +13,7 @@ from pgallop import converting, preparing, repetition
 from pgallop.codecs.codec import shown
 from pgallop.dispatch import Dispatch, plain_text
 from pgallop.errors import DataError, InterfaceError, UnsupportedClientFeatureError
+from pgallop.into import built, target_or_none
 from pgallop.preparing import TRIES, Handle
 from pgallop.rows.record import Record
 from pgallop.session.execute import Unreadable
@@ -57,15 +58,21 @@ class Arguments:
 
 
 async def run_many(
-    dispatch: Dispatch, key: Hashable, args: Iterable[Any], timeout: float | None, keeps: bool
-) -> list[Record]:
+    dispatch: Dispatch,
+    key: Hashable,
+    args: Iterable[Any],
+    timeout: float | None,
+    keeps: bool,
+    into: Any = None,
+) -> list[Any]:
     """Run the statement of `key` for each of `args`, all of it or nothing; its rows if it `keeps`.
 
-    `key`: its text, or that of a statement of its own.
+    `key`: its text, or that of a statement of its own. `into`: what its rows are made into.
     """
     if not isinstance(key, Handle):
         key = plain_text(key)
     arguments = Arguments(args)
+    target = target_or_none(into)
     dispatch.check_usable()
     check_extended(dispatch, "executemany() and fetchmany()", preparing.query_of(key))
     timeout, deadline = dispatch.deadline(timeout)
@@ -73,7 +80,8 @@ async def run_many(
     try:
         if arguments.are_none():
             return []
-        return await _run(dispatch, key, arguments, keeps, timeout, deadline)
+        rows = await _run(dispatch, key, arguments, keeps, timeout, deadline, target)
+        return await built(rows)
     finally:
         dispatch.release()
 
@@ -99,11 +107,12 @@ async def _run(
     keeps: bool,
     timeout: float | None,
     deadline: float | None,
+    into: Any,
 ) -> list[Record]:
     """Run it, and again where nothing has stayed of it and that is safe."""
     refused: Hashable = None
     for tries in range(TRIES, -1, -1):
-        request, is_new = await _submit(dispatch, key, arguments, keeps, timeout, deadline)
+        request, is_new = await _submit(dispatch, key, arguments, keeps, timeout, deadline, into)
         waiter = request.waiter
         dispatch.arm_until(request, deadline, timeout)
         try:
@@ -145,19 +154,22 @@ async def _submit(
     keeps: bool,
     timeout: float | None,
     deadline: float | None,
+    into: Any,
 ) -> tuple[ExecuteMany, bool]:
     """Submit the request with its first piece; whether its statement was described just now."""
     dispatch.statements.pin(key)
     try:
         statement, is_new = await preparing.obtain(dispatch, key, True, deadline, timeout)
         while True:
-            request = ExecuteMany(dispatch.new_future(), statement, keeps)
+            request = None
             try:
+                request = ExecuteMany(dispatch.new_future(), statement, keeps, into)
                 request.fill(arguments.rows)
             except DataError as error:
-                if is_new or not is_refused_argument(request, error):
+                if is_new or not (request is None or is_refused_argument(request, error)):
                     raise
-                arguments.rewind(request)
+                if request is not None:
+                    arguments.rewind(request)
                 # Refused by what was known of the types: what are they now?
                 statement, is_new = (
                     await preparing.anew(dispatch, statement, deadline, timeout),

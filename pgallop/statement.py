@@ -1,13 +1,14 @@
 """`PreparedStatement`: a statement that the caller keeps, under a name of its own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pgallop import introspect, preparing
 from pgallop.cursor import CursorFactory
 from pgallop.dispatch import Dispatch, plain_text
 from pgallop.errors import InterfaceError, UnsupportedClientFeatureError
+from pgallop.into import fetch_into
 from pgallop.many import run_many
 from pgallop.preparing import Handle
 from pgallop.rows.record import Record
@@ -16,6 +17,8 @@ from pgallop.types import Attribute, Type
 
 if TYPE_CHECKING:
     from pgallop.connection import Connection
+
+T = TypeVar("T")
 
 
 class PreparedStatement:
@@ -87,14 +90,44 @@ class PreparedStatement:
 
     # Running it
 
-    async def fetch(self, *args: Any, timeout: float | None = None) -> list[Record]:
+    @overload
+    async def fetch(
+        self, *args: Any, timeout: float | None = None, into: None = None
+    ) -> list[Record]: ...
+
+    @overload
+    async def fetch(
+        self, *args: Any, timeout: float | None = None, into: Callable[..., T]
+    ) -> list[T]: ...
+
+    async def fetch(
+        self,
+        *args: Any,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> list[Any]:
         """Run it and return its rows; arguments and errors as for `Connection.fetch`."""
-        rows, _ = await self._run("fetch", args, False, timeout)
+        rows, _ = await self._run("fetch", args, False, timeout, into)
         return rows
 
-    async def fetchrow(self, *args: Any, timeout: float | None = None) -> Record | None:
+    @overload
+    async def fetchrow(
+        self, *args: Any, timeout: float | None = None, into: None = None
+    ) -> Record | None: ...
+
+    @overload
+    async def fetchrow(
+        self, *args: Any, timeout: float | None = None, into: Callable[..., T]
+    ) -> T | None: ...
+
+    async def fetchrow(
+        self,
+        *args: Any,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> Any:
         """Run it and return its first row, or None; see `Connection.fetchrow`."""
-        rows, _ = await self._run("fetchrow", args, True, timeout)
+        rows, _ = await self._run("fetchrow", args, True, timeout, into)
         return rows[0] if rows else None
 
     async def fetchval(
@@ -104,12 +137,26 @@ class PreparedStatement:
         rows, _ = await self._run("fetchval", args, True, timeout)
         return rows[0][column] if rows else None
 
+    @overload
     async def fetchmany(
-        self, args: Iterable[Sequence[Any]], *, timeout: float | None = None
-    ) -> list[Record]:
+        self, args: Iterable[Sequence[Any]], *, timeout: float | None = None, into: None = None
+    ) -> list[Record]: ...
+
+    @overload
+    async def fetchmany(
+        self, args: Iterable[Sequence[Any]], *, timeout: float | None = None, into: Callable[..., T]
+    ) -> list[T]: ...
+
+    async def fetchmany(
+        self,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> list[Any]:
         """Run it once for each row of arguments; all their rows, see `Connection.fetchmany`."""
         self._check_open("fetchmany")
-        return await run_many(self._dispatch, self._handle, args, timeout, keeps=True)
+        return await run_many(self._dispatch, self._handle, args, timeout, keeps=True, into=into)
 
     async def executemany(
         self, args: Iterable[Sequence[Any]], *, timeout: float | None = None
@@ -118,13 +165,35 @@ class PreparedStatement:
         self._check_open("executemany")
         await run_many(self._dispatch, self._handle, args, timeout, keeps=False)
 
+    @overload
     def cursor(
-        self, *args: Any, prefetch: int | None = None, timeout: float | None = None
-    ) -> CursorFactory:
+        self,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: None = None,
+    ) -> CursorFactory[Record]: ...
+
+    @overload
+    def cursor(
+        self,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: Callable[..., T],
+    ) -> CursorFactory[T]: ...
+
+    def cursor(
+        self,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> CursorFactory[Any]:
         """Its rows, a number at a time, inside a transaction; see `Connection.cursor`."""
         self._check_open("cursor")
         return CursorFactory(
-            self._connection, self._dispatch, self._handle, args, prefetch, timeout
+            self._connection, self._dispatch, self._handle, args, prefetch, timeout, into
         )
 
     async def explain(self, *args: Any, analyze: bool = False) -> Any:
@@ -154,9 +223,18 @@ class PreparedStatement:
             await transaction.rollback()
 
     async def _run(
-        self, verb: str, args: tuple[Any, ...], limited: bool, timeout: float | None
-    ) -> tuple[list[Record], bytes]:
+        self,
+        verb: str,
+        args: tuple[Any, ...],
+        limited: bool,
+        timeout: float | None,
+        into: Callable[..., Any] | None = None,
+    ) -> tuple[list[Any], bytes]:
         self._check_open(verb)
+        if into is not None:
+            answer = await fetch_into(self._dispatch, self._handle, args, limited, timeout, into)
+            self._command = answer[1]
+            return answer
         request = self._dispatch.begin(self._handle, args, limited, timeout)
         if request is None:
             answer = await self._dispatch.run(self._handle, args, limited, timeout)

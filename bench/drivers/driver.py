@@ -2,15 +2,16 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Generic, Self, TypeVar
 
-from bench.works import Work
+from bench.works import Visitor, Work
 
 ConnectionT = TypeVar("ConnectionT")
 
-Rows = Sequence[Iterable[Any]]
+# Of values, or the objects that they were made into.
+Rows = Sequence[Any]
 
 # Called with the query and its arguments.
 Fetch = Callable[..., Awaitable[Rows]]
@@ -33,6 +34,15 @@ class Driver(ABC, Generic[ConnectionT]):
     @abstractmethod
     def fetcher(self, connection: ConnectionT) -> Fetch:
         """What one task calls to run a query on a connection that it may share with others."""
+
+    def fetcher_into(self, connection: ConnectionT, kind: type[Visitor]) -> Fetch:
+        """The same, with rows made into objects: by hand, unless the driver can do that itself."""
+        fetch = self.fetcher(connection)
+
+        async def fetch_into(query: str, *args: object) -> Rows:
+            return [kind(*row) for row in await fetch(query, *args)]
+
+        return fetch_into
 
     @abstractmethod
     async def close(self, connection: ConnectionT) -> None:
@@ -69,7 +79,11 @@ class Driver(ABC, Generic[ConnectionT]):
                 connection = await self.connect(dsn)
                 stack.push_async_callback(self.close, connection)
                 connections.append(connection)
-            yield [self.fetcher(connections[i % len(connections)]) for i in range(work.tasks)]
+            shares = [connections[i % len(connections)] for i in range(work.tasks)]
+            if work.into is None:
+                yield [self.fetcher(connection) for connection in shares]
+            else:
+                yield [self.fetcher_into(connection, work.into) for connection in shares]
 
     def _fetch_once(self, dsn: str) -> Fetch:
         async def fetch_once(query: str, *args: object) -> Rows:

@@ -1,9 +1,11 @@
 """pgallop: tasks share connections."""
 
+from functools import partial
 from typing import Self
 
 import pgallop
 from bench.drivers.driver import Driver, Fetch
+from bench.works import Visitor
 
 
 class Pgallop(Driver[pgallop.Connection]):
@@ -23,6 +25,9 @@ class Pgallop(Driver[pgallop.Connection]):
 
     def fetcher(self, connection: pgallop.Connection) -> Fetch:
         return connection.fetch
+
+    def fetcher_into(self, connection: pgallop.Connection, kind: type[Visitor]) -> Fetch:
+        return partial(connection.fetch, into=kind)
 
     async def close(self, connection: pgallop.Connection) -> None:
         await connection.close()

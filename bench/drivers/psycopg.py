@@ -3,8 +3,10 @@
 from typing import Any
 
 import psycopg
+from psycopg.rows import class_row
 
 from bench.drivers.driver import Driver, Fetch, Rows
+from bench.works import Visitor
 
 
 class Psycopg(Driver["psycopg.AsyncConnection[Any]"]):
@@ -18,16 +20,25 @@ class Psycopg(Driver["psycopg.AsyncConnection[Any]"]):
         )
 
     def fetcher(self, connection: "psycopg.AsyncConnection[Any]") -> Fetch:
-        cursor = connection.cursor(binary=True)
+        return fetcher_of(connection.cursor(binary=True))
 
-        async def fetch(query: Any, *args: object) -> Rows:
-            await cursor.execute(query, args, prepare=True)
-            return await cursor.fetchall()
-
-        return fetch
+    def fetcher_into(
+        self, connection: "psycopg.AsyncConnection[Any]", kind: type[Visitor]
+    ) -> Fetch:
+        return fetcher_of(connection.cursor(binary=True, row_factory=class_row(kind)))
 
     async def close(self, connection: "psycopg.AsyncConnection[Any]") -> None:
         await connection.close()
+
+
+def fetcher_of(cursor: "psycopg.AsyncCursor[Any]") -> Fetch:
+    """What runs a query on this cursor again and again."""
+
+    async def fetch(query: Any, *args: object) -> Rows:
+        await cursor.execute(query, args, prepare=True)
+        return await cursor.fetchall()
+
+    return fetch
 
 
 DRIVER = Psycopg()

@@ -2,6 +2,7 @@ cimport cython
 
 from pgallop.codecs.codec cimport Codec
 from pgallop.rows cimport cpython
+from pgallop.rows.building cimport TypedRows
 from pgallop.rows.decode cimport RowDecoder
 from pgallop.session cimport copy_refusal
 from pgallop.session.request cimport Request
@@ -21,6 +22,8 @@ cdef class Execute(Request):
     cdef readonly tuple arguments
     cdef readonly bint limited
     cdef readonly bint bound
+    cdef readonly object into
+    cdef TypedRows typed
     cdef public list rows
     cdef readonly bytes command
     cdef readonly RowDecoder raw
@@ -33,11 +36,14 @@ cdef class Execute(Request):
     cdef int write_arguments(self, Writer writer) except -1
     @cython.locals(successor=int)
     cdef bint on_message(self, int tag, Reader reader) except -1
-    @cython.locals(decoder=RowDecoder, raw=RowDecoder, pos=Py_ssize_t, count=Py_ssize_t)
+    @cython.locals(decoder=RowDecoder, raw=RowDecoder, typed=TypedRows, pos=Py_ssize_t,
+                   count=Py_ssize_t)
     cdef Py_ssize_t on_rows(self, Framing framing, Py_ssize_t most) except -1
-    @cython.locals(decoder=RowDecoder, pos=Py_ssize_t, end=Py_ssize_t)
+    @cython.locals(decoder=RowDecoder, typed=TypedRows, pos=Py_ssize_t, end=Py_ssize_t)
     cdef object on_row(self, Reader reader)
     cdef RowDecoder keep_raw(self, RowDecoder decoder, object needed)
+    @cython.locals(typed=TypedRows)
+    cdef TypedRows typed_rows(self)
     cpdef object refuse(self, dict fields)
     cpdef list all_rows(self)
     @cython.locals(decoder=RowDecoder, raw=RowDecoder, columns=tuple, parts=list)

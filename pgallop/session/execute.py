@@ -21,6 +21,7 @@ from pgallop import errors
 from pgallop.codecs.codec import TypesNeeded, Unencodable, Verbatim, shown
 from pgallop.errors import InterfaceError, ProtocolError
 from pgallop.rows import cpython
+from pgallop.rows.building import TypedRows
 from pgallop.rows.decode import RowDecoder
 from pgallop.rows.record import Record
 from pgallop.session import copy_refusal
@@ -75,9 +76,11 @@ class Unreadable(Exception):
 class Execute(Request):
     """Run `statement` with `arguments`; the result is the pair (rows, command tag).
 
-    `limited`: stop after the first row. `bound`: whether the server has begun to run it. `raw`:
-    from the row `first_raw` on, what keeps them as they come, because the server has to be asked
-    about the types in `needed` before they can be read.
+    `limited`: stop after the first row. `into`: what rows are made into, Records if None; where
+    that runs code of the program the rows of the result are `Unbuilt`. `typed`: what makes them,
+    once it is known. `bound`: whether the server has begun to run it.
+    `raw`: from the row `first_raw` on, what keeps them as they come, because the server has to be
+    asked about the types in `needed` before they can be read.
     """
 
     __slots__ = (
@@ -85,16 +88,20 @@ class Execute(Request):
         "bound",
         "command",
         "first_raw",
+        "into",
         "limited",
         "needed",
         "raw",
         "rows",
         "statement",
+        "typed",
     )
 
     statement: Statement
     arguments: tuple[Any, ...]
     limited: bool
+    into: Any
+    typed: TypedRows | None
     rows: list[Record]
     command: bytes
     bound: bool
@@ -108,12 +115,17 @@ class Execute(Request):
         statement: Statement,
         arguments: tuple[Any, ...],
         limited: bool = False,
+        into: Any = None,
     ) -> None:
         table = DESCRIBE_TABLE if statement.varies else TABLE
         super().__init__(PARSE_TABLE if statement.parse else table, waiter)
         self.statement = statement
         self.arguments = arguments
         self.limited = limited
+        self.into = into
+        self.typed = None
+        if into is not None and statement.decoder is not None:
+            self.typed = self.statement.rows_into(into)  # what cannot be is said before it is sent
         self.rows = []
         # Out of the collector's sight while it fills: a full collection would walk a million rows
         # that it has no use for.
@@ -202,7 +214,10 @@ class Execute(Request):
         # Nothing but rows for a while, and nothing to be looked at in between.
         pos = framing.pos
         count = len(self.rows)
+        typed = self.typed
         try:
+            if typed is not None and not self.statement.unreadable:
+                return 1 + typed.decode_rows(framing, self.rows, most - 1)
             return 1 + decoder.decode_rows(framing, self.rows, most - 1)
         except TypesNeeded as needed:
             # Once more, as they come.
@@ -231,13 +246,18 @@ class Execute(Request):
         pos = reader.pos
         end = reader.end
         try:
-            self.rows.append(decoder.decode(reader))
+            if self.into is None or self.raw is not None or self.statement.unreadable:
+                self.rows.append(decoder.decode(reader))
+            else:
+                typed = self.typed_rows()
+                self.rows.append(typed.decode(reader, len(self.rows)))
         except TypesNeeded as needed:
             reader.pos = pos
             reader.end = end
             self.rows.append(self.keep_raw(decoder, needed).decode(reader))
-        except errors.DataError as error:
-            # A value that Python cannot hold: the caller's to know, and nobody else's.
+        except (errors.DataError, InterfaceError) as error:
+            # A value that Python cannot hold, or that does not fit: the caller's to know, and
+            # nobody else's.
             self.fail(error)
 
     def keep_raw(self, decoder: RowDecoder, needed: TypesNeeded) -> RowDecoder:
@@ -248,6 +268,18 @@ class Execute(Request):
         self.needed = needed.oids
         return raw
 
+    def typed_rows(self) -> TypedRows:
+        """What makes rows into what the caller wants, of the columns that are known by now."""
+        typed = self.typed
+        if typed is None or typed.decoder is not self.statement.decoder:
+            try:
+                typed = self.typed = self.statement.rows_into(self.into)
+            except errors.DataError as error:
+                hint = f"{error.hint}; " if error.hint else ""
+                vars(error)["hint"] = f"{hint}the statement has run"
+                raise
+        return typed
+
     def text(self) -> str:
         return self.statement.query
 
@@ -255,7 +287,11 @@ class Execute(Request):
         unreadable = self.unreadable()
         if unreadable is not None:
             raise unreadable
-        return self.all_rows(), self.command
+        rows = self.all_rows()
+        if self.into is None or self.statement.decoder is None:
+            return rows, self.command
+        # Without a row, too, the columns have to fit.
+        return self.typed_rows().finished(rows), self.command
 
     def unreadable(self) -> Unreadable | None:
         """What is to be converted in the rows, which have just come to their end."""

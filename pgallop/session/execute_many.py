@@ -78,8 +78,10 @@ class ExecuteMany(Execute):
     output: Writer
     room: Any
 
-    def __init__(self, waiter: Waiter | None, statement: Statement, keeps: bool) -> None:
-        super().__init__(waiter, statement, ())
+    def __init__(
+        self, waiter: Waiter | None, statement: Statement, keeps: bool, into: Any = None
+    ) -> None:
+        super().__init__(waiter, statement, (), False, into)
         self.table = TABLE
         self.state = PARSE if statement.parse else FIRST_BIND if statement.varies else BIND
         self.keeps = keeps

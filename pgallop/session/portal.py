@@ -54,8 +54,9 @@ class FetchPortal(Execute):
         portal: bytes,
         limit: int,
         opens: bool,
+        into: Any = None,
     ) -> None:
-        super().__init__(waiter, statement, arguments)
+        super().__init__(waiter, statement, arguments, False, into)
         self.portal = portal
         self.limit = limit
         self.opens = opens

@@ -8,6 +8,7 @@ from pgallop.wire.reader cimport Reader
 cdef class SimpleRows(SimpleQuery):
     cdef object registry
     cdef bint limited
+    cdef readonly object into
     cdef list rows
     cdef RowDecoder decoder
     cdef tuple unknown

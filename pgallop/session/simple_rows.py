@@ -18,8 +18,10 @@ from pgallop.codecs.codec import TEXT, TypesNeeded, Unresolved, Verbatim
 from pgallop.codecs.registry import Registry
 from pgallop.codecs.textual import textual
 from pgallop.errors import ProtocolError
+from pgallop.rows.building import Unbuilt
 from pgallop.rows.decode import RowDecoder
 from pgallop.rows.record import Record
+from pgallop.rows.typed import typed_rows
 from pgallop.session.execute import Part, Unreadable, verbatim
 from pgallop.session.request import Waiter
 from pgallop.session.simple import SimpleQuery
@@ -31,13 +33,24 @@ from pgallop.wire.reader import Reader
 class SimpleRows(SimpleQuery):
     """Run the statements in `query`; the result is the pair (rows, command tag).
 
-    `limited`: keep the first row only.
+    `limited`: keep the first row only. `into`: what rows are made into, as for `Execute`.
     """
 
-    __slots__ = ("decoder", "first_raw", "limited", "needed", "raw", "registry", "rows", "unknown")
+    __slots__ = (
+        "decoder",
+        "first_raw",
+        "into",
+        "limited",
+        "needed",
+        "raw",
+        "registry",
+        "rows",
+        "unknown",
+    )
 
     registry: Registry
     limited: bool
+    into: Any
     rows: list[Record]
     decoder: RowDecoder | None
     unknown: tuple[int, ...]
@@ -46,9 +59,15 @@ class SimpleRows(SimpleQuery):
     needed: Collection[int]
 
     def __init__(
-        self, waiter: Waiter | None, query: str, registry: Registry, limited: bool
+        self,
+        waiter: Waiter | None,
+        query: str,
+        registry: Registry,
+        limited: bool,
+        into: Any = None,
     ) -> None:
         super().__init__(waiter, query)
+        self.into = into
         self.registry = registry
         self.limited = limited
         self.rows = []
@@ -113,7 +132,10 @@ class SimpleRows(SimpleQuery):
             parts.append(Part(self.first_raw, raw, tuple(range(len(raw.codecs)))))
         if parts:
             raise Unreadable(parts, self.needed, self.command.encode())
-        return self.rows, self.command.encode()
+        if self.into is None or decoder is None:
+            return self.rows, self.command.encode()
+        # This way is slow already, so that all is made at the end.
+        return Unbuilt(self.rows, typed_rows(decoder, self.into).builder), self.command.encode()
 
     def all_rows(self) -> list[Record]:
         """The rows, as they have been read."""

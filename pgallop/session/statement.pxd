@@ -1,5 +1,6 @@
 cimport cython
 
+from pgallop.rows.building cimport TypedRows
 from pgallop.rows.decode cimport RowDecoder
 from pgallop.wire.writer cimport Writer
 
@@ -14,6 +15,7 @@ cdef class Statement:
     cdef readonly tuple parameters
     cdef readonly tuple columns
     cdef readonly RowDecoder decoder
+    cdef readonly dict typed
     cdef readonly bint alone
     cdef readonly bint notable
     cdef readonly bint varies
@@ -38,3 +40,4 @@ cdef class Statement:
 
     cpdef object correct(self, object description)
     cdef object on_portal(self, bytes row_description)
+    cdef TypedRows rows_into(self, object into)

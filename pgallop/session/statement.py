@@ -1,11 +1,13 @@
 """`Statement`: a statement as it is run, bound once to codecs and constant bytes."""
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pgallop.codecs.codec import BINARY, TEXT, Codec, Unresolved, Verbatim
 from pgallop.codecs.registry import Registry
+from pgallop.rows.building import TypedRows
 from pgallop.rows.decode import RowDecoder
+from pgallop.rows.typed import typed_rows
 from pgallop.session.outcomes import words
 from pgallop.sql.changes import has_any, is_notable
 from pgallop.wire import backend, frontend
@@ -15,6 +17,11 @@ from pgallop.wire.writer import Writer
 
 if TYPE_CHECKING:
     from pgallop.session.prepare import Prepare
+
+
+# For so many targets (`into=`) a statement remembers how to make them: classes and functions that
+# are made anew for each call must not pile up.
+MOST_TARGETS = 8
 
 
 class Description(NamedTuple):
@@ -89,6 +96,7 @@ class Statement:
         "run_all",
         "run_one",
         "tail",
+        "typed",
         "unreadable",
         "varies",
         "whole",
@@ -104,6 +112,7 @@ class Statement:
     parameters: tuple[Codec, ...]
     columns: tuple[Field, ...]
     decoder: RowDecoder | None
+    typed: dict[Any, TypedRows]
     alone: bool
     notable: bool
     varies: bool
@@ -203,6 +212,21 @@ class Statement:
         self.unreadable = tuple(unreadable)
         names = tuple([column.name for column in self.columns])
         self.decoder = None if columns is None else RowDecoder(names, tuple(codecs))
+        self.typed = {}
+
+    def rows_into(self, into: Any) -> TypedRows:
+        """What makes its rows, of which there are some to come, into `into`; see `typed_rows`."""
+        assert self.decoder is not None
+        try:
+            found = self.typed.get(into)
+        except TypeError:  # not hashable
+            return typed_rows(self.decoder, into)
+        if found is None:
+            found = typed_rows(self.decoder, into)
+            if len(self.typed) == MOST_TARGETS:
+                del self.typed[next(iter(self.typed))]
+            self.typed[into] = found
+        return found
 
     def is_read_as(self, columns: tuple[Field, ...] | None) -> bool:
         """Whether rows of these columns are read as they should be."""

@@ -18,10 +18,12 @@ from bench.works import WORKS, Work
 pytestmark = pytest.mark.once
 
 
-def series(driver: str, *cpu_microseconds: float, loop: str = "asyncio") -> Series:
+def series(
+    driver: str, *cpu_microseconds: float, loop: str = "asyncio", work: str = "select1"
+) -> Series:
     """1,000 runs a round, each as long as the CPU time it takes."""
     samples = [Sample(1000, cpu / 1000, cpu / 1000) for cpu in cpu_microseconds]
-    return Series("select1", loop, driver, "10 connections", None, samples)
+    return Series(work, loop, driver, "10 connections", None, samples)
 
 
 def results(*measured: Series) -> Results:
@@ -78,6 +80,14 @@ def test_the_rival_on_another_loop_is_another_series() -> None:
     assert Target("select1", "asyncio", CPU, 1.0).ratio(results(mine, theirs)) is None
     target = Target("select1", "asyncio", CPU, 1.0, rival_loop="uvloop")
     assert target.ratio(results(mine, theirs)) == pytest.approx(0.5)
+
+
+def test_the_rival_may_do_something_else() -> None:
+    mine, plain = series("pgallop", 30, work="typed1000"), series("pgallop", 20, work="rows1000")
+    target = Target("typed1000", "asyncio", CPU, 1.5, "pgallop", rival_work="rows1000")
+    assert target.ratio(results(mine, plain)) == pytest.approx(1.5)
+    assert target.ratio(results(mine)) is None
+    assert str(target).endswith("client CPU per run at most 1.5 x pgallop's rows1000")
 
 
 @pytest.mark.parametrize(

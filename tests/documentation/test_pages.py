@@ -130,7 +130,9 @@ def output_of_program(block: Block, folder: Path) -> tuple[str, str, int]:
 async def output_of(block: Block, page: Path, scope: dict[str, Any]) -> str:
     """Run a block, in which `await` may stand at the top level, and return what it prints."""
     source = "\n" * (block.line - 1) + block.source
-    code = compile(source, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    # Without the __future__ of this module: a reader's program has its own.
+    code = compile(source, page, "exec", flags=flags, dont_inherit=True)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         result = eval(code, scope)
         if code.co_flags & inspect.CO_COROUTINE:

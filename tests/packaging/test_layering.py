@@ -33,6 +33,7 @@ ASYNCIO: list[set[str]] = [
         "deadlines",
         "dispatch",
         "inbox",
+        "into",
         "introspect",
         "knowledge",
         "listen",

@@ -164,7 +164,7 @@ async def test_arguments(connect: Connect) -> None:
         with pytest.raises(pgallop.InterfaceError, match="only be specified for iterable"):
             await conn.cursor("SELECT 1", prefetch=5)
         with pytest.raises(pgallop.InterfaceError, match="has to be a str"):
-            conn.cursor(b"SELECT 1")  # type: ignore[arg-type]
+            conn.cursor(b"SELECT 1")  # type: ignore[call-overload]
         with pytest.raises(pgallop.InterfaceError, match="expects 1 argument, 0 given"):
             await conn.cursor(SERIES)
         with pytest.raises(pgallop.DataError, match=r"argument \$1 \(int4\)"):
@@ -343,7 +343,7 @@ async def test_a_failed_transaction(connect: Connect) -> None:
 
 async def test_another_task(connect: Connect) -> None:
     async with connect() as conn:
-        made: asyncio.Future[Cursor] = asyncio.get_running_loop().create_future()
+        made: asyncio.Future[Cursor[Any]] = asyncio.get_running_loop().create_future()
         used = asyncio.Event()
 
         async def other() -> None:
@@ -423,7 +423,8 @@ async def test_out_of_time(connect: Connect, mode: str) -> None:
                 ):
                     await cursor.fetch(2)
                 raise TimeoutError
-        for options in ({"timeout": 0.1}, {}):
+        choices: list[dict[str, Any]] = [{"timeout": 0.1}, {}]
+        for options in choices:
             with pytest.raises(TimeoutError):
                 async with conn.transaction(), asyncio.timeout(5 if options else 0.1):
                     await all_of(conn.cursor(slow, prefetch=9, **options))
