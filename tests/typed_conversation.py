@@ -89,4 +89,4 @@ def made_by_the_reader(into: Any, columns: Columns, *rows: Sequence[Any]) -> boo
     """Whether the objects are made while the rows are read, and not by the caller's task."""
     answer = fetch(Conversation(), into, columns, *rows)
     rows = answer.result[0]
-    return not isinstance(rows, Unbuilt) or rows.hidden
+    return not isinstance(rows, Unbuilt) or rows.hidden > 0

@@ -27,6 +27,7 @@ from pgallop.codecs import (
     arrays,
     binary,
     bits,
+    composites,
     datetimes,
     intervals,
     money,
@@ -58,7 +59,7 @@ YIELDS: dict[type[Codec], type] = {
     text.StrCodec: str,
     text.TextCodec: str,
     text.XmlCodec: str,
-    text.JsonpathCodec: str,
+    text.VersionedCodec: str,
     text.CharCodec: str,
     binary.ByteaCodec: bytes,
     bits.BitsCodec: BitString,
@@ -92,13 +93,23 @@ Nester = Callable[[Any], "Callable[[tuple[str, ...]], Any] | None"]
 
 def yielded(codec: Codec) -> type | None:
     """The class of all values that `codec` reads; None if there is none that is known."""
-    if isinstance(codec, Textual):
-        codec = codec.codec
+    codec = plain_codec(codec)
     if isinstance(codec, datetimes.TemporalCodec) and codec.out_of_range == TEXT:
         return None
     if isinstance(codec, arrays.ArrayCodec):
         return list
     return YIELDS.get(type(codec))
+
+
+def plain_codec(codec: Codec) -> Codec:
+    """The codec itself of what is read as text, or through a domain."""
+    while True:
+        if isinstance(codec, Textual):
+            codec = codec.codec
+        elif isinstance(codec, composites.DomainCodec):
+            codec = codec.base
+        else:
+            return codec
 
 
 def name_of(annotation: Any) -> str:
@@ -259,8 +270,7 @@ def objection(fit: Fit, codec: Codec) -> tuple[str, str | None] | None:
 
 def element_of(codec: Codec) -> Codec | None:
     """The codec of an array's elements."""
-    if isinstance(codec, Textual):
-        codec = codec.codec
+    codec = plain_codec(codec)
     return codec.element if isinstance(codec, arrays.ArrayCodec) else None
 
 

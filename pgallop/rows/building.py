@@ -405,7 +405,7 @@ class TypedRows:
         return rows
 
     def unbuilt(self, rows: list[Any], read: int) -> Unbuilt:
-        """What is left to be done about rows of which so many were read by this, and then values."""
+        """What is left to be done about rows: so many were read by this, then come values."""
         if self.builder.runs_code:
             return Unbuilt(rows, self.builder)
         if self.hides:

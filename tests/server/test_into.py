@@ -349,7 +349,7 @@ async def test_many_rows(connect: Connect) -> None:
     targets: list[Any] = [User, Pair]
     async with connect() as conn:
         for into in targets:
-            rows = await conn.fetch(query, 25_000, into=into)
+            rows: list[Any] = await conn.fetch(query, 25_000, into=into)
             assert [row.id for row in rows] == list(range(1, 25_001))
             assert all(map(gc.is_tracked, rows))
             assert gc.is_tracked((await conn.fetch(query, 1, into=into))[0])
