@@ -63,7 +63,8 @@ cdef tuple arranged(tuple values, tuple order, tuple defaults)
 
 cdef class Instances(Builder):
     cdef public object kind
-    cdef public tuple places
+    cdef public tuple names
+    cdef public object fill
     cdef public tuple constants
     cdef public tuple factories
 

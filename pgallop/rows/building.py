@@ -251,27 +251,32 @@ def arranged(
 class Instances(Builder):
     """An instance whose attributes are set one by one, as its generated __init__ would set them.
 
-    `places`: where each column's value goes. `constants` and `factories`: pairs of a place, and of
-    what stands there where there is no column, or of what makes it.
+    `names`: of the attribute for each column; `fill` sets them all, unless the class forbids to set
+    any. `constants` and `factories`: pairs of a name, and of what stands there where there is no
+    column, or of what makes it.
     """
 
-    __slots__ = ("constants", "factories", "kind", "places")
+    __slots__ = ("constants", "factories", "fill", "kind", "names")
 
     kind: type
-    places: tuple[Any, ...]
-    constants: tuple[tuple[Any, Any], ...]
-    factories: tuple[tuple[Any, Callable[[], Any]], ...]
+    names: tuple[str, ...]
+    fill: Callable[[Any, tuple[Any, ...]], None] | None
+    constants: tuple[tuple[str, Any], ...]
+    factories: tuple[tuple[str, Callable[[], Any]], ...]
 
     def build(self, values: tuple[Any, ...]) -> Any:
         values = self.checked(values)
         made = instances.new(self.kind)
-        instances.set_attributes(made, self.places, values)
+        if self.fill is not None:
+            self.fill(made, values)
+        else:
+            instances.set_attributes(made, self.names, values)
         if self.constants:
-            for place, value in self.constants:
-                instances.set_attribute(made, place, value)
+            for name, value in self.constants:
+                instances.set_attribute(made, name, value)
         if self.factories:
-            for place, factory in self.factories:
-                instances.set_attribute(made, place, factory())
+            for name, factory in self.factories:
+                instances.set_attribute(made, name, factory())
         return made
 
 

@@ -1,9 +1,7 @@
-/* Instances of the caller's classes made without their Python code: 7 fields set one by one take a
-   third of what a generated __init__ takes. */
+/* Instances of the caller's classes, made without their __init__ and __new__. */
 #ifndef PGALLOP_INSTANCES_H
 #define PGALLOP_INSTANCES_H
 #include <Python.h>
-#include <structmember.h>
 
 /* `kind` is a class of tuples; the values are copied. */
 static PyObject *pgallop_tuple_of(PyObject *kind, PyObject *values) {
@@ -27,41 +25,16 @@ static inline PyObject *pgallop_new(PyObject *kind) {
     return PyBaseObject_Type.tp_new((PyTypeObject *)kind, pgallop_nothing, NULL);
 }
 
-/* The descriptor of a writable slot that instances of `kind` certainly have, otherwise the name. */
-static PyObject *pgallop_place_of(PyObject *kind, PyObject *name) {
-    PyObject *found = PyObject_GetAttr(kind, name);
-    if (found == NULL)
-        PyErr_Clear();
-    else if (Py_IS_TYPE(found, &PyMemberDescr_Type)
-             && PyType_IsSubtype((PyTypeObject *)kind, PyDescr_TYPE(found))) {
-        PyMemberDef *member = ((PyMemberDescrObject *)found)->d_member;
-        if (member->type == T_OBJECT_EX && !(member->flags & READONLY) && member->offset > 0)
-            return found;
-    }
-    Py_XDECREF(found);
-    Py_INCREF(name);
-    return name;
+/* As object.__setattr__ does, for a class that has another one. */
+static inline int pgallop_set_attribute(PyObject *made, PyObject *name, PyObject *value) {
+    return PyObject_GenericSetAttr(made, name, value);
 }
 
-/* `place` comes from `pgallop_place_of` for the class of `made`. */
-static inline int pgallop_set_attribute(PyObject *made, PyObject *place, PyObject *value) {
-    if (Py_IS_TYPE(place, &PyMemberDescr_Type)) {
-        Py_ssize_t offset = ((PyMemberDescrObject *)place)->d_member->offset;
-        PyObject **slot = (PyObject **)((char *)made + offset);
-        PyObject *old = *slot;
-        Py_INCREF(value);
-        *slot = value;
-        Py_XDECREF(old);
-        return 0;
-    }
-    return PyObject_GenericSetAttr(made, place, value);
-}
-
-/* There is a place for each of the values. */
-static int pgallop_set_attributes(PyObject *made, PyObject *places, PyObject *values) {
+/* There is a name for each of the values. */
+static int pgallop_set_attributes(PyObject *made, PyObject *names, PyObject *values) {
     Py_ssize_t i, size = PyTuple_GET_SIZE(values);
     for (i = 0; i < size; i++)
-        if (pgallop_set_attribute(made, PyTuple_GET_ITEM(places, i), PyTuple_GET_ITEM(values, i)))
+        if (PyObject_GenericSetAttr(made, PyTuple_GET_ITEM(names, i), PyTuple_GET_ITEM(values, i)))
             return -1;
     return 0;
 }

@@ -2,9 +2,8 @@
 cdef extern from "instances.h":
     object tuple_of "pgallop_tuple_of"(object kind, tuple values)
     object new "pgallop_new"(object kind)
-    object place_of "pgallop_place_of"(object kind, object name)
-    int set_attribute "pgallop_set_attribute"(object made, object place, object value) except -1
-    int set_attributes "pgallop_set_attributes"(object made, tuple places, tuple values) except -1
+    int set_attribute "pgallop_set_attribute"(object made, object name, object value) except -1
+    int set_attributes "pgallop_set_attributes"(object made, tuple names, tuple values) except -1
     Py_ssize_t first_in_question "pgallop_first_in_question"(tuple values, bytes checks)
     object call "pgallop_call"(object function, tuple values, Py_ssize_t positional, tuple names)
     int enter "pgallop_enter"() except -1

@@ -18,20 +18,15 @@ def new(kind: type) -> Any:
     return object.__new__(kind)  # pyright: ignore[reportUnknownVariableType]
 
 
-def place_of(kind: type, name: str) -> Any:
-    """Where `set_attribute` finds the attribute `name` in instances of `kind`."""
-    return name
-
-
-def set_attribute(made: Any, place: Any, value: object) -> None:
+def set_attribute(made: Any, name: str, value: object) -> None:
     """Set an attribute of a new instance, as `object.__setattr__` does."""
-    object.__setattr__(made, place, value)
+    object.__setattr__(made, name, value)
 
 
-def set_attributes(made: Any, places: tuple[Any, ...], values: tuple[Any, ...]) -> None:
+def set_attributes(made: Any, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
     """Set one attribute for each of the values."""
-    for place, value in zip(places, values, strict=True):
-        object.__setattr__(made, place, value)
+    for name, value in zip(names, values, strict=True):
+        object.__setattr__(made, name, value)
 
 
 def first_in_question(values: tuple[Any, ...], checks: bytes) -> int:

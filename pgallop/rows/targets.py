@@ -319,8 +319,9 @@ def of_callable(into: Any) -> Target:
     function = into if inspect.isroutine(into) else getattr(into, name)
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-    except Exception:
-        hints = {}  # not known here: what it takes is for it to check
+    except (NameError, AttributeError, TypeError):
+        # Names for type checkers only, or nothing of Python's: what it takes is for it to check.
+        hints = {}
     return of_parameters(into, hints, {})
 
 
