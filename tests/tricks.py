@@ -430,8 +430,10 @@ UNKNOWN: dict[str, tuple[int, str, str]] = {
     ),
     "cast without an effect": (
         10,
-        "CREATE EXTENSION hstore; CREATE CAST (text AS hstore) WITH INOUT AS IMPLICIT",
-        "SELECT id FROM parent WHERE name = 'x'",  # hstore has a = too
+        "CREATE TYPE odd AS ENUM ('x'); CREATE CAST (text AS odd) WITH INOUT AS IMPLICIT;"
+        "CREATE FUNCTION compare(odd, odd) RETURNS bool LANGUAGE sql AS 'SELECT true';"
+        "CREATE OPERATOR = (LEFTARG = odd, RIGHTARG = odd, PROCEDURE = compare)",
+        "SELECT id FROM parent WHERE name = 'x'",
     ),
     "function of PostgreSQL's that was changed": (
         10,

@@ -2,8 +2,8 @@
 
 It asks for all that has one of the statement's names, in any schema: so it needs to know nothing of
 search_path, temporary objects or the scope of a name, and takes too much for involved rather than
-too little. Whatever was not there when the cluster was made (its OID is 16384 or above, those of
-extensions too) counts as unknown, unless what it is made of is known.
+too little. Whatever was not there when the cluster was made (its OID is 16384 or above) counts as
+unknown, unless what it is made of is known, which the libraries of some extensions are.
 
 Source: PostgreSQL documentation, chapter "System Catalogs"; the nodes of stored expressions are
 those of primnodes.h, as outfuncs.c writes them.
@@ -46,15 +46,28 @@ _TRIGGERS = {
     1655: "RI_FKey_noaction_upd",
 }
 
+# What extensions compute by, as their functions name it: what is written there in C, and is not
+# volatile, has no effects. Only a superuser can have a function call a library.
+_LIBRARIES = """
+    citext cube hstore isn ltree seg vector postgis-3 postgis_raster-3
+"""
+
 # Functions, tables and types are written with their schema, the operators get it below.
 # No IN, LIKE, BETWEEN, JOIN USING or CASE x WHEN: their operators cannot be given a schema.
 _SQL = """
 WITH RECURSIVE
--- The functions that are known. Those of the language internal (12) are part of the server. The
--- body of one in SQL (14) was mostly stored as text until PostgreSQL 13: then it must not have an
--- operator that search_path could give another meaning. Its operands' types are always exact.
-known(oid) AS (
+-- The functions of PostgreSQL's own that are known. Those of the language internal (12) are part of
+-- the server. The body of one in SQL (14) was mostly stored as text until PostgreSQL 13: then it
+-- must not have an operator that search_path could give another meaning. Its operands' types are
+-- always exact.
+ambiguous(oid) AS (
     SELECT p.oid
+    FROM pg_catalog.pg_operator AS o
+    JOIN pg_catalog.pg_proc AS p ON pg_catalog.strpos(p.prosrc, o.oprname::pg_catalog.text) > 0
+    WHERE p.prolang = 14 AND o.oid >= 16384 AND o.oprleft < 16384 AND o.oprright < 16384
+),
+own(oid, source) AS (
+    SELECT p.oid, CASE WHEN p.prolang = 12 THEN p.prosrc END
     FROM pg_catalog.pg_proc AS p
     JOIN pg_catalog.unnest(<functions>::pg_catalog.text[]) AS listed(name)
         ON p.proname::pg_catalog.text = listed.name
@@ -64,19 +77,78 @@ known(oid) AS (
         AND (p.prolang = 12
             OR CASE WHEN p.prolang = 14 THEN
                 (pg_catalog.to_jsonb(p) ->> 'prosqlbody') IS NOT NULL
-                OR NOT EXISTS (
-                    SELECT FROM pg_catalog.pg_operator AS o
-                    WHERE o.oid >= 16384 AND o.oprleft < 16384 AND o.oprright < 16384
-                        AND pg_catalog.strpos(p.prosrc, o.oprname::pg_catalog.text) > 0) END)
+                OR NOT p.oid = ANY (SELECT a.oid FROM ambiguous AS a) END)
         -- Dictionaries and parsers are called by these.
         AND (p.proname::pg_catalog.text !~
                 '^(.*to_ts(vector|query)|ts_(debug|headline|lexize|match_t[tq]|parse|token_type))$'
             OR NOT EXISTS (SELECT FROM pg_catalog.pg_ts_template AS x WHERE x.oid >= 16384)
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_ts_parser AS x WHERE x.oid >= 16384))
+),
+-- Extensions give other names to functions of PostgreSQL's own, and have some in C (13).
+simple(oid) AS (
+    SELECT o.oid FROM own AS o
     UNION ALL
     -- Each range type has its own.
     SELECT p.oid FROM pg_catalog.pg_proc AS p
     WHERE p.prolang = 12 AND p.prosrc ~ '^(multi)?range_constructor[0-3]$'
+    UNION ALL
+    SELECT p.oid FROM pg_catalog.pg_proc AS p
+    WHERE p.oid >= 16384 AND p.provolatile <> 'v'
+        AND (p.prolang = 12 AND p.prosrc <> 'aggregate_dummy'
+                AND p.prosrc = ANY (SELECT o.source FROM own AS o)
+            OR p.prolang = 13 AND p.probin = ANY (<libraries>::pg_catalog.text[]))
+),
+-- And they make aggregates of them.
+known(oid) AS (
+    SELECT s.oid FROM simple AS s
+    UNION ALL
+    SELECT a.aggfnoid::pg_catalog.oid FROM pg_catalog.pg_aggregate AS a
+    WHERE a.aggfnoid::pg_catalog.oid >= 16384 AND a.aggsortop = 0
+        AND a.aggtransfn::pg_catalog.oid = ANY (SELECT s.oid FROM simple AS s)
+        AND (a.aggfinalfn = 0 OR a.aggfinalfn::pg_catalog.oid = ANY (SELECT s.oid FROM simple AS s))
+        AND (a.aggcombinefn = 0
+            OR a.aggcombinefn::pg_catalog.oid = ANY (SELECT s.oid FROM simple AS s))
+        AND (a.aggserialfn = 0
+            OR a.aggserialfn::pg_catalog.oid = ANY (SELECT s.oid FROM simple AS s))
+        AND (a.aggdeserialfn = 0
+            OR a.aggdeserialfn::pg_catalog.oid = ANY (SELECT s.oid FROM simple AS s))
+        AND a.aggmtransfn = 0
+),
+-- The operators of which something is unknown: their function, or those that estimate how much
+-- they find.
+doubtful(oid) AS (
+    SELECT o.oid FROM pg_catalog.pg_operator AS o
+    WHERE NOT o.oprcode::pg_catalog.oid = ANY (SELECT k.oid FROM known AS k)
+        OR o.oprrest::pg_catalog.oid >= 16384
+            AND NOT o.oprrest::pg_catalog.oid = ANY (SELECT k.oid FROM known AS k)
+        OR o.oprjoin::pg_catalog.oid >= 16384
+            AND NOT o.oprjoin::pg_catalog.oid = ANY (SELECT k.oid FROM known AS k)
+),
+-- Or that of an operator that may be put in their place: a negator, a commutator, one of the other.
+replaced(oid) AS (
+    SELECT o.oid FROM pg_catalog.pg_operator AS o
+    WHERE o.oid = ANY (SELECT d.oid FROM doubtful AS d)
+        OR o.oprcom = ANY (SELECT d.oid FROM doubtful AS d)
+        OR o.oprnegate = ANY (SELECT d.oid FROM doubtful AS d)
+),
+unsound(oid) AS (
+    SELECT o.oid FROM pg_catalog.pg_operator AS o
+    WHERE o.oid = ANY (SELECT r.oid FROM replaced AS r)
+        OR o.oid >= 16384 AND (
+            o.oprcom = ANY (SELECT r.oid FROM replaced AS r)
+            OR o.oprnegate = ANY (SELECT r.oid FROM replaced AS r))
+),
+-- The operator classes of which all functions and operators are known, and how they are used.
+class(oid) AS (
+    SELECT x.oid FROM pg_catalog.pg_opclass AS x
+    WHERE x.oid < 16384
+        OR x.opcmethod < 16384
+        AND NOT x.opcfamily = ANY (
+            SELECT f.amprocfamily FROM pg_catalog.pg_amproc AS f
+            WHERE NOT f.amproc::pg_catalog.oid = ANY (SELECT k.oid FROM known AS k))
+        AND NOT x.opcfamily = ANY (
+            SELECT f.amopfamily FROM pg_catalog.pg_amop AS f
+            WHERE f.amopopr = ANY (SELECT u.oid FROM unsound AS u))
 ),
 -- Where a relation leads: to partitions and heirs, both ways, to where a foreign key cascades, and
 -- to where it only reads. `always`: if only read too; `keeps`: if written to, so is the other one.
@@ -215,7 +287,7 @@ AND NOT EXISTS (
 AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_operator AS o
     WHERE o.oprname::pg_catalog.text = ANY ($3::pg_catalog.text[])
-        AND (o.oid >= 16384 OR NOT o.oprcode::pg_catalog.oid = ANY (SELECT k.oid FROM known AS k))
+        AND o.oid = ANY (SELECT u.oid FROM unsound AS u)
         AND NOT (
             o.oid >= 16384
             AND EXISTS (
@@ -261,17 +333,24 @@ AND NOT EXISTS (
 -- They are sorted and hashed (403, 405) by nothing unknown.
 AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_opclass AS x
-    WHERE x.oid >= 16384 AND x.opcdefault
+    WHERE x.opcdefault AND NOT x.oid = ANY (SELECT c.oid FROM class AS c)
         AND x.opcmethod = ANY ('{403,405}'::pg_catalog.oid[])
         AND x.opcintype = ANY (SELECT t.oid FROM reachable AS t)
 )
--- The types are enums, arrays (read by array_in, 750), rows, domains and ranges.
+-- The types are enums, arrays (read by array_in, 750), rows, domains and ranges, or what known
+-- functions read and write.
 AND NOT EXISTS (
     SELECT FROM type AS t
     JOIN pg_catalog.pg_type AS y ON y.oid = t.oid
     LEFT JOIN pg_catalog.pg_range AS g ON g.rngtypid = t.oid
     WHERE NOT (y.typtype = ANY ('{c,d,e,m}'::pg_catalog."char"[])
         OR y.typtype = 'b' AND y.typelem <> 0 AND y.typinput::pg_catalog.oid = 750
+        OR y.typtype = 'b' AND NOT EXISTS (
+            SELECT FROM pg_catalog.unnest(ARRAY[
+                y.typinput::pg_catalog.oid, y.typoutput::pg_catalog.oid,
+                y.typmodin::pg_catalog.oid, y.typreceive::pg_catalog.oid,
+                y.typsend::pg_catalog.oid]) AS needed(oid)
+            WHERE needed.oid <> 0 AND NOT needed.oid = ANY (SELECT k.oid FROM known AS k))
         OR y.typtype = 'r' AND g.rngsubopc < 16384
             AND g.rngcanonical::pg_catalog.oid < 16384 AND g.rngsubdiff::pg_catalog.oid < 16384)
 )
@@ -288,11 +367,13 @@ AND NOT EXISTS (
 )
 AND NOT EXISTS (
     SELECT FROM relation AS r JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
-    WHERE '16384'::pg_catalog.oid <= ANY (i.indclass::pg_catalog.oid[])
+    CROSS JOIN LATERAL pg_catalog.unnest(i.indclass::pg_catalog.oid[]) AS needed(oid)
+    WHERE NOT needed.oid = ANY (SELECT c.oid FROM class AS c)
 )
 AND NOT EXISTS (
     SELECT FROM relation AS r JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = r.oid
-    WHERE '16384'::pg_catalog.oid <= ANY (p.partclass::pg_catalog.oid[])
+    CROSS JOIN LATERAL pg_catalog.unnest(p.partclass::pg_catalog.oid[]) AS needed(oid)
+    WHERE NOT needed.oid = ANY (SELECT c.oid FROM class AS c)
 )
 -- The expressions consist of known nodes, which call known functions; operators tell theirs.
 AND NOT EXISTS (
@@ -337,6 +418,7 @@ def _proof() -> str:
         "functions": _literal(FUNCTIONS.split()),
         "volatile": _literal(VOLATILE.split()),
         "nodes": _literal(_NODES.split()),
+        "libraries": _literal([f"$libdir/{name}" for name in _LIBRARIES.split()]),
         "triggers": _literal(_TRIGGERS),
         "types": "':[a-z_]*type(?:id|Id)? ([0-9]+)'",
     }

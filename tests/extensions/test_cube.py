@@ -98,7 +98,7 @@ async def test_a_statement(extended: Connect, typed: Callable[[str], Type]) -> N
     box, several = Cube((1, 2), (3, 4)), [Cube([0.1]), None, Cube([])]
     # Without a binary form a statement without arguments is refused, if it is not described first.
     async with (
-        extended(describe_first=True) as conn,
+        extended() as conn,
         extended(statement_mode="simple") as simple,
     ):
         row = await conn.fetchrow("SELECT $1::cube, $2::cube[], NULL::cube", box, several)

@@ -26,9 +26,7 @@ async def created(
     async with connect() as owner:
         await owner.execute(f"CREATE SCHEMA own; SET search_path = own, public; {script}")
         try:
-            async with connect(
-                server_settings={"search_path": "own, public"}, describe_first=True, **options
-            ) as conn:
+            async with connect(server_settings={"search_path": "own, public"}, **options) as conn:
                 yield conn
         finally:
             await owner.execute("SET client_min_messages = warning; DROP SCHEMA own CASCADE")

@@ -148,6 +148,14 @@ async def test_boxes_and_rasters_are_text(extended_postgis: Connect) -> None:
         row = await conn.fetchrow(query, "BOX(0 1,2 3)", "BOX3D(0 1 2,3 4 5)")
         assert row is not None
         assert list(row.values()) == ["BOX(0 1,2 3)", "BOX3D(0 1 2,3 4 5)", ["BOX(0 1,2 3)", None]]
+    # The first statement of a connection, before anything is known of its result.
+    for query in (
+        "SELECT 'BOX(0 1,2 3)'::box2d",
+        "SELECT box2d('LINESTRING(0 1,2 3)'::geometry)",
+        "SELECT ST_Extent(p) FROM unnest(ARRAY['POINT(0 1)', 'POINT(2 3)']::geometry[]) AS p",
+    ):
+        async with extended_postgis() as conn:
+            assert await conn.fetchval(query) == "BOX(0 1,2 3)"
 
 
 # --- shapely --------------------------------------------------------------------------------------

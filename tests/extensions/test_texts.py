@@ -46,9 +46,8 @@ async def test_statements(extended: Connect, typed: Callable[[str], Type], name:
     typed(name)
     text = SAMPLES[name]
     query = f"SELECT $1::{name}, $2::{name}[], NULL::{name}"
-    # Without a binary form a statement without arguments is refused, if it is not described first.
     async with (
-        extended(describe_first=True) as conn,
+        extended() as conn,
         extended(statement_mode="simple") as simple,
     ):
         row = await conn.fetchrow(query, text, [[text], [None]])
@@ -63,6 +62,19 @@ async def test_statements(extended: Connect, typed: Callable[[str], Type], name:
             assert await conn.fetchval(f"SELECT ROW('{text}'::{name})") == (text,)
         with pytest.raises(pgallop.DataError, match=rf"\$1 \({name}\): 5: expected str"):
             await conn.fetch(f"SELECT $1::{name}", 5)
+
+
+@every_sample
+async def test_the_first_statement(
+    extended: Connect, typed: Callable[[str], Type], name: str
+) -> None:
+    """Nothing is known of its result, and there may be no binary form of it."""
+    typed(name)
+    text = SAMPLES[name]
+    async with extended() as conn:
+        assert await conn.fetchval(f"SELECT '{text}'::{name}") == text
+    async with extended() as conn:
+        assert await conn.fetchval(f"SELECT ARRAY['{text}'::{name}, NULL]") == [text, None]
 
 
 async def test_they_are_what_asyncpg_reads(extended: Connect, database: Database) -> None:

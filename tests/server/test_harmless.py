@@ -177,6 +177,41 @@ def test_what_an_extension_brought_is_unknown(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
+    ("extension", "column", "index"),
+    [
+        ("seg", "seg", "USING gist (a)"),
+        ("isn", "ean13", "(a)"),
+        ("hstore", "hstore", "USING gin (a)"),
+        ("ltree", "ltree", "USING gist (a)"),
+        ("cube", "cube", "(a)"),
+    ],
+)
+def test_what_is_in_a_known_library_is_known(
+    database: Database, extension: str, column: str, index: str
+) -> None:
+    database.run(f"CREATE EXTENSION {extension}; CREATE TABLE t (a {column}, b int)")
+    database.run(f"CREATE INDEX ON t {index}")
+    assert database.proves("SELECT a FROM t WHERE b = 1")
+    assert database.proves("INSERT INTO t VALUES ($1, 1) RETURNING *")
+    assert database.proves("SELECT a FROM t WHERE a = $1")
+
+
+def test_what_is_added_to_an_extension_is_not(database: Database) -> None:
+    database.run("CREATE EXTENSION seg; CREATE TABLE t (a seg, b int)")
+    database.run("CREATE OPERATOR #< (LEFTARG = seg, RIGHTARG = seg, PROCEDURE = seg_lt)")
+    assert database.proves("SELECT a FROM t WHERE a #< $1")
+    # The planner may turn it round.
+    database.run(function("compare(a seg, b seg)", "bool", "true"))
+    database.run(
+        "CREATE OPERATOR #> (LEFTARG = seg, RIGHTARG = seg, PROCEDURE = compare, COMMUTATOR = #<);"
+        "ALTER EXTENSION seg ADD OPERATOR #> (seg, seg)"
+    )
+    assert not database.proves("SELECT a FROM t WHERE a #> $1")
+    assert not database.proves("SELECT a FROM t WHERE a #< $1")
+    assert database.proves("SELECT a FROM t WHERE a = $1")
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "SELECT pg_advisory_lock(4711)",
