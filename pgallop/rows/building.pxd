@@ -15,9 +15,11 @@ cdef class Builder:
     cdef readonly tuple fields
     cdef readonly bytes checks
     cdef readonly tuple fits
+    cdef readonly bint takes_all
     cdef readonly bint runs_code
 
     cdef object build(self, tuple values)
+    cdef object make(self, tuple values)
     @cython.locals(i=Py_ssize_t, first=Py_ssize_t, checks=bytes, check=int, made=list)
     cdef tuple checked(self, tuple values)
     cdef Fit fit_at(self, Py_ssize_t i)
@@ -44,8 +46,8 @@ cdef class Mappings(Builder):
     cdef public tuple keys
     cdef public object finish
 
-    @cython.locals(i=Py_ssize_t, keys=tuple, made=dict, values=tuple)
-    cdef object build(self, tuple values)
+    @cython.locals(i=Py_ssize_t, keys=tuple, made=dict)
+    cdef object make(self, tuple values)
 
 
 cdef class Tuples(Builder):
@@ -53,8 +55,7 @@ cdef class Tuples(Builder):
     cdef public tuple order
     cdef public tuple defaults
 
-    @cython.locals(values=tuple)
-    cdef object build(self, tuple values)
+    cdef object make(self, tuple values)
 
 
 @cython.locals(i=Py_ssize_t, k=Py_ssize_t, made=tuple)
@@ -68,8 +69,7 @@ cdef class Instances(Builder):
     cdef public tuple constants
     cdef public tuple factories
 
-    @cython.locals(values=tuple)
-    cdef object build(self, tuple values)
+    cdef object make(self, tuple values)
 
 
 cdef class Calls(Builder):
@@ -78,8 +78,7 @@ cdef class Calls(Builder):
     cdef public tuple names
     cdef public tuple order
 
-    @cython.locals(values=tuple)
-    cdef object build(self, tuple values)
+    cdef object make(self, tuple values)
 
 
 @cython.final
@@ -99,5 +98,5 @@ cdef class TypedRows:
     cdef object decode(self, Reader reader, Py_ssize_t number)
     @cython.locals(count=Py_ssize_t, reader=Reader)
     cdef Py_ssize_t decode_rows(self, Framing framing, list rows, Py_ssize_t most) except -1
-    @cython.locals(builder=Builder, record=Record)
+    @cython.locals(builder=Builder, decoder=RowDecoder, record=Record)
     cdef object read(self, Reader reader)

@@ -37,12 +37,15 @@ UNNAMED = (
 class Builder:
     """Makes an object of the values of a row; this one gives them as the tuple that they are.
 
+    A subclass says how by its `make`.
+
     `owner`: what the target is called. `columns`: the names of the columns, `types` those of their
     types (empty where they are not known) and `fields` what they are called in the target. `checks`
-    and `fits`: what is looked at in each value. `runs_code`: whether code of the program runs here.
+    and `fits`: what is looked at in each value; `takes_all`: nothing, in those that are not None.
+    `runs_code`: whether code of the program runs here.
     """
 
-    __slots__ = ("checks", "columns", "fields", "fits", "owner", "runs_code", "types")
+    __slots__ = ("checks", "columns", "fields", "fits", "owner", "runs_code", "takes_all", "types")
 
     owner: str
     columns: tuple[str, ...]
@@ -50,6 +53,7 @@ class Builder:
     fields: tuple[str, ...]
     checks: bytes
     fits: tuple[Fit, ...]
+    takes_all: bool
     runs_code: bool
 
     def __init__(
@@ -68,11 +72,16 @@ class Builder:
         self.fields = fields
         self.checks = checks
         self.fits = fits
+        self.takes_all = FITTED not in checks
         self.runs_code = runs_code
 
     def build(self, values: tuple[Any, ...]) -> Any:
         """The object; Unfit if a value does not fit what the target declares."""
-        return self.checked(values)
+        return self.make(self.checked(values))
+
+    def make(self, values: tuple[Any, ...]) -> Any:
+        """The object, of values that fit."""
+        return values
 
     def checked(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The values as the target declares them."""
@@ -194,8 +203,8 @@ class Lists(Builder):
 
     __slots__ = ()
 
-    def build(self, values: tuple[Any, ...]) -> Any:
-        return list(self.checked(values))
+    def make(self, values: tuple[Any, ...]) -> Any:
+        return list(values)
 
 
 class Mappings(Builder):
@@ -207,8 +216,7 @@ class Mappings(Builder):
     template: dict[str, Any]
     finish: Callable[[dict[str, Any]], Any] | None
 
-    def build(self, values: tuple[Any, ...]) -> Any:
-        values = self.checked(values)
+    def make(self, values: tuple[Any, ...]) -> Any:
         # A copy has its final size: 12 keys put into an empty dict make it grow twice.
         made = self.template.copy()
         keys = self.keys
@@ -230,8 +238,7 @@ class Tuples(Builder):
     order: tuple[int, ...] | None
     defaults: tuple[Any, ...]
 
-    def build(self, values: tuple[Any, ...]) -> Any:
-        values = self.checked(values)
+    def make(self, values: tuple[Any, ...]) -> Any:
         if self.order is not None:
             values = arranged(values, self.order, self.defaults)
         return instances.tuple_of(self.kind, values)
@@ -264,11 +271,10 @@ class Instances(Builder):
     constants: tuple[tuple[str, Any], ...]
     factories: tuple[tuple[str, Callable[[], Any]], ...]
 
-    def build(self, values: tuple[Any, ...]) -> Any:
-        values = self.checked(values)
+    def make(self, values: tuple[Any, ...]) -> Any:
         made = instances.new(self.kind)
         if self.fill is not None:
-            self.fill(made, values)
+            instances.fill(self.fill, made, values)
         else:
             instances.set_attributes(made, self.names, values)
         if self.constants:
@@ -293,8 +299,7 @@ class Calls(Builder):
     names: tuple[str, ...]
     order: tuple[int, ...] | None
 
-    def build(self, values: tuple[Any, ...]) -> Any:
-        values = self.checked(values)
+    def make(self, values: tuple[Any, ...]) -> Any:
         if self.order is not None:
             values = arranged(values, self.order, ())
         return instances.call(self.function, values, self.positional, self.names)
@@ -394,11 +399,16 @@ class TypedRows:
 
     def read(self, reader: Reader) -> Any:
         # The record is used again for the next row, unless what is made keeps its values.
-        record = self.decoder.read(reader)
+        decoder = self.decoder
+        decoder.nulls = 0
+        record = decoder.read(reader)
         builder = self.builder
         if builder.runs_code:
             return record.fields
-        made = builder.build(record.fields)
+        if builder.takes_all and decoder.nulls == 0:
+            made = builder.make(record.fields)
+        else:
+            made = builder.build(record.fields)
         if self.hides:
             instances.hide(made)
         return made

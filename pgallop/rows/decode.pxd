@@ -15,6 +15,7 @@ cdef class RowDecoder:
     cdef Py_ssize_t width
     cdef bint atomic
     cdef Py_ssize_t column
+    cdef Py_ssize_t nulls
 
     cdef Record decode(self, Reader reader)
 

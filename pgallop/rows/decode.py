@@ -22,16 +22,18 @@ recycling.recycle(Record)
 class RowDecoder:
     """Reads the rows of one statement: a codec per column, bound once.
 
-    `names`: the columns' names; `codecs`: what reads each of them.
+    `names`: the columns' names; `codecs`: what reads each of them. `nulls` counts those that are
+    read, for whoever sets it to 0.
     """
 
-    __slots__ = ("atomic", "codecs", "column", "shape", "width")
+    __slots__ = ("atomic", "codecs", "column", "nulls", "shape", "width")
 
     shape: Shape
     codecs: tuple[Codec, ...]
     width: int
     atomic: bool
     column: int
+    nulls: int
 
     def __init__(self, names: tuple[str, ...], codecs: tuple[Codec, ...]) -> None:
         if len(names) != len(codecs):
@@ -40,6 +42,7 @@ class RowDecoder:
         self.codecs = codecs
         self.width = len(codecs)
         self.column = 0
+        self.nulls = 0
         self.atomic = all(codec.atomic for codec in codecs)
 
     def decode(self, reader: Reader) -> Record:
@@ -85,6 +88,7 @@ class RowDecoder:
             pos += 4
             if size == -1:
                 cpython.fill(values, i, None)
+                self.nulls += 1
                 continue
             if size < 0 or size > end - pos:
                 raise self.lie(i, size, end - pos)

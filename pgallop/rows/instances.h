@@ -39,6 +39,14 @@ static int pgallop_set_attributes(PyObject *made, PyObject *names, PyObject *val
     return 0;
 }
 
+/* Call `function` for the object and its values. */
+static inline int pgallop_fill_instance(PyObject *function, PyObject *made, PyObject *values) {
+    PyObject *arguments[2] = {made, values};
+    PyObject *nothing = PyObject_Vectorcall(function, arguments, 2, NULL);
+    Py_XDECREF(nothing);
+    return nothing == NULL ? -1 : 0;
+}
+
 /* There is a check for each of the values. */
 static inline Py_ssize_t pgallop_first_in_question(PyObject *values, PyObject *checks) {
     const char *kinds = PyBytes_AS_STRING(checks);

@@ -4,6 +4,7 @@ cdef extern from "instances.h":
     object new "pgallop_new"(object kind)
     int set_attribute "pgallop_set_attribute"(object made, object name, object value) except -1
     int set_attributes "pgallop_set_attributes"(object made, tuple names, tuple values) except -1
+    int fill "pgallop_fill_instance"(object function, object made, tuple values) except -1
     Py_ssize_t first_in_question "pgallop_first_in_question"(tuple values, bytes checks)
     object call "pgallop_call"(object function, tuple values, Py_ssize_t positional, tuple names)
     int enter "pgallop_enter"() except -1

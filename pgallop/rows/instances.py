@@ -29,6 +29,13 @@ def set_attributes(made: Any, names: tuple[str, ...], values: tuple[Any, ...]) -
         object.__setattr__(made, name, value)
 
 
+def fill(
+    function: Callable[[Any, tuple[Any, ...]], None], made: Any, values: tuple[Any, ...]
+) -> None:
+    """Call `function` for the object and its values."""
+    function(made, values)
+
+
 def first_in_question(values: tuple[Any, ...], checks: bytes) -> int:
     """The first value that is looked at (2), or that is None and must not be (1); -1 if none is."""
     for i, check in enumerate(checks):
