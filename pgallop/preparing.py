@@ -87,7 +87,8 @@ async def obtain(
     if statement is not None and not statement.is_unresolved:
         return statement, False
     statements = await prepared(dispatch, [key], deadline, timeout, block)
-    return statements[key], True
+    # One that was known already has new codecs by now, and the description that it had.
+    return statements[key], statement is None
 
 
 def current(dispatch: "Dispatch", key: Hashable) -> Statement | None:
