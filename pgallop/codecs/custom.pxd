@@ -55,6 +55,7 @@ cdef class CompositeTupleCodec(CompositeCodec):
 cdef class CompositeClassCodec(CompositeCodec):
     cdef readonly object kind
     cdef bint in_order
+    cdef bint has_attributes
 
 
 cdef class RefusedCodec(Codec):

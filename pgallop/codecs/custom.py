@@ -3,7 +3,7 @@
 What is exchanged is the text of a value, its bytes, or the numbers in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -212,23 +212,24 @@ class EnumCodec(StrCodec):
 
     members: type[Enum]
     by_label: dict[str, Enum]
-    labels: dict[Enum, str]
+    labels: dict[str, str]
 
     def __init__(self, oid: int, name: str, members: type[Enum]) -> None:
         super().__init__(oid, name, f"{members.__name__}, or a str that is one of its labels")
         self.members = members
         by_value = all(isinstance(member.value, str) for member in members)
         self.labels = {
-            member: str.__str__(member.value) if by_value else member.name for member in members
+            member.name: str.__str__(member.value) if by_value else member.name
+            for member in members
         }
         # Other names of a member are labels, too.
         self.by_label = dict(members.__members__) if not by_value else {}
-        self.by_label.update({label: member for member, label in self.labels.items()})
+        self.by_label.update({self.labels[member.name]: member for member in members})
 
     def encode(self, writer: Writer, value: Any) -> None:
         label = None
         if isinstance(value, self.members):
-            label = self.labels[value]
+            label = self.labels.get(value.name)  # several flags together are no member
         elif isinstance(value, str) and value in self.by_label:
             label = value
         if label is None:
@@ -256,13 +257,15 @@ class CompositeTupleCodec(CompositeCodec):
 class CompositeClassCodec(CompositeCodec):
     """A composite value as an instance of a class, made and read by the names of the fields.
 
-    `in_order`: it is a NamedTuple with the same fields in the same order.
+    `in_order`: it is a NamedTuple with the same fields in the same order. `has_attributes`: the
+    fields are attributes of the instances, which a dict or tuple has not.
     """
 
-    __slots__ = ("in_order", "kind")
+    __slots__ = ("has_attributes", "in_order", "kind")
 
     kind: Callable[..., Any]
     in_order: bool
+    has_attributes: bool
 
     def __init__(
         self,
@@ -276,14 +279,23 @@ class CompositeClassCodec(CompositeCodec):
         self.kind = kind
         self.atomic = False
         self.in_order = isinstance(kind, type) and getattr(kind, "_fields", None) == names
+        self.has_attributes = isinstance(kind, type) and (
+            not issubclass(kind, (Record, Mapping, list, tuple)) or hasattr(kind, "_fields")
+        )
         title = getattr(kind, "__name__", repr(kind))
         self.accepts = f"{title}, or a {self.accepts}"
 
     def fields_of(self, value: Any) -> tuple[Any, ...]:
-        kind = self.kind
-        if isinstance(kind, type) and isinstance(value, kind) and not isinstance(value, Record):
+        kind: Any = self.kind
+        if not self.has_attributes or not isinstance(value, kind):
+            return CompositeCodec.fields_of(self, value)
+        try:
             return tuple([getattr(value, name) for name in self.shape.names])
-        return CompositeCodec.fields_of(self, value)
+        except MemoryError:
+            raise
+        except Exception as error:
+            reason = f"reading its fields has raised {type(error).__name__}: {error}"
+            raise Unencodable(self, value, reason) from error
 
     def made(self, values: tuple[Any, ...]) -> Any:
         cpython.track(values)

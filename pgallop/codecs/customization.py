@@ -265,7 +265,7 @@ def fields_of_class(kind: Any) -> dict[str, bool] | None:
         return {
             name: each.default is none and each.default_factory is none
             for name, each in known.items()
-            if each.init
+            if each.init and each._field_type.name != "_FIELD_CLASSVAR"
         }
     names: Any = getattr(kind, "_fields", None)
     if isinstance(names, tuple):  # a NamedTuple

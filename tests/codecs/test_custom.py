@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypedDict
 
 import pytest
 from array_bytes import number
@@ -228,3 +228,60 @@ def test_names_of_own_types() -> None:
     customs.set("pg_catalog", "int", OWN)
     customs.reset("pg_catalog", "integer")
     assert not customs.of_own_types(builtin_registry())
+
+
+def test_class_variables_are_no_fields() -> None:
+    @dataclasses.dataclass
+    class Counted:
+        a: int
+        m: str
+        count: ClassVar[int]
+
+    codec = registry_with(("own", "pair", Counted)).get(PAIR)
+    assert there_and_back(codec, Counted(1, "sad")) == Counted(1, "sad")
+
+
+def test_an_enum_that_has_no_hash() -> None:
+    class Odd(enum.Enum):
+        SAD = "sad"
+
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+        __hash__ = None  # type: ignore[assignment]
+
+    codec = registry_with(("own", "mood", Odd)).get(MOOD)
+    assert there_and_back(codec, Odd.SAD) is Odd.SAD
+
+
+def test_several_flags_are_no_member() -> None:
+    class Flags(enum.Flag):
+        sad = 1
+        glad = 2
+
+    codec = registry_with(("own", "mood", Flags)).get(MOOD)
+    assert there_and_back(codec, Flags.glad) is Flags.glad
+    with pytest.raises(Unencodable, match="expected Flags, or a str that is one of its labels"):
+        codec.dumps(Flags.sad | Flags.glad)
+
+
+def test_classes_of_dicts() -> None:
+    class Row(TypedDict):
+        a: int
+        m: str
+
+    for kind in (Row, dict):
+        codec = registry_with(("own", "pair", kind)).get(PAIR)
+        value = {"a": 1, "m": "sad"}
+        assert there_and_back(codec, value) == value
+        assert type(there_and_back(codec, value)) is dict
+
+
+def test_fields_that_cannot_be_read() -> None:
+    class Hiding:
+        def __init__(self, a: int, m: str) -> None:
+            pass
+
+    codec = registry_with(("own", "pair", Hiding)).get(PAIR)
+    with pytest.raises(Unencodable, match="reading its fields has raised AttributeError"):
+        codec.dumps(Hiding(1, "sad"))
