@@ -5,6 +5,7 @@ float is wanted. One exception: a timestamp is no date, though datetime is a sub
 the two cannot be compared.
 """
 
+import sys
 import typing
 from collections.abc import (
     Callable,
@@ -228,6 +229,23 @@ def renamed(fit: Fit, expected: str, nullable: bool) -> Fit:
     if isinstance(fit, OneOf):
         return OneOf(expected, nullable, fit.values)
     return Choice(expected, nullable, (fit,))
+
+
+def asks_code(fit: Fit) -> bool:
+    """Whether code of the program is asked what fits: that of an Enum, or of a metaclass."""
+    if isinstance(fit, Leaf):
+        return not all(type(kind) is type or is_of_python(kind) for kind in fit.kinds)
+    if isinstance(fit, Member):
+        kind: Any = fit.kind
+        return not (is_of_python(type(kind)) and is_of_python(kind._missing_))
+    if isinstance(fit, Items):
+        return asks_code(fit.item)
+    return isinstance(fit, Choice) and any(map(asks_code, fit.fits))
+
+
+def is_of_python(found: Any) -> bool:
+    """Whether a class or function is one of the standard library's."""
+    return found.__module__.partition(".")[0] in sys.stdlib_module_names
 
 
 def fits_always(fit: Fit, codec: Codec) -> bool:

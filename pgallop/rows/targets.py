@@ -281,6 +281,10 @@ def of_model(kind: Any) -> Target | None:
     pydantic = sys.modules.get("pydantic")
     if pydantic is None or not is_kind_of(kind, pydantic.BaseModel):
         return None
+    if issubclass(kind, pydantic.RootModel):
+        # What it validates is the row.
+        make = kind.model_validate
+        return Target(kind.__name__, MODEL, make, takes_all=True, validates=True)
     config = kind.model_config
     by_name = config.get("populate_by_name") or config.get("validate_by_name")
     by_alias = config.get("validate_by_alias", True)

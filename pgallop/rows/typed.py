@@ -5,13 +5,14 @@ fit for any row is refused here, before the first one is read. The rest is `buil
 """
 
 import sys
+import typing
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from pgallop.codecs.codec import Codec
 from pgallop.errors import DataError
-from pgallop.rows.annotations import fit_of, fits_always, objection
+from pgallop.rows.annotations import asks_code, fit_of, fits_always, objection
 from pgallop.rows.building import (
     FITTED,
     FREE,
@@ -108,22 +109,32 @@ class Planner:
         if target.validates:
             is_plain = codec is not None and codec.atomic
             return (FREE, ANYTHING) if is_plain else (FITTED, Plain())
-        fit = fit_of(field.annotation, self.nest, target.variables)
+        fit = self.fit_of(target, field)
         if fit is None:
             return FREE, ANYTHING
         if codec is not None and fits_always(fit, codec):
             return (FREE if fit.nullable else NOT_NULL), fit
         return FITTED, fit
 
+    def fit_of(self, target: Target, field: Field) -> Fit | None:
+        """What the field declares; None if it takes everything."""
+        fit = fit_of(field.annotation, self.nest, target.variables)
+        self.runs_code = self.runs_code or (fit is not None and asks_code(fit))
+        return fit
+
     def nest(self, annotation: Any) -> Any:
         """What plans for values with names, if the annotation is a class that is made of such."""
+        try:
+            hash(annotation)
+        except TypeError:  # list[Annotated[int, {}]] is not hashable
+            annotation = typing.get_origin(annotation)
         if annotation not in self.targets:
             self.targets[annotation] = target = row_class(annotation)
             if target is not None:
                 self.runs_code = self.runs_code or target.runs_code
                 # All that it mentions may run code as well.
                 for field in target.fields:
-                    fit_of(field.annotation, self.nest, target.variables)
+                    self.fit_of(target, field)
         target = self.targets[annotation]
         return None if target is None else partial(self.plan_nested, target)
 
