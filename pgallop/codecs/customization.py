@@ -317,9 +317,10 @@ def alias(custom: Alias, info: TypeInfo, registry: Registry) -> Codec:
     else:
         base = registry.plain(OIDS[own_name(OWN_SCHEMA, custom.name)])
     assert base is not None
-    if base.format == BINARY and (custom.format == "text" and not info.has_binary):
-        if textual.form_of(base) is not same:
+    if base.format == BINARY and custom.format == "text":
+        if textual.form_of(base) is same:
+            base = TextCodec(info.oid, info.name)
+        elif not info.has_binary:
             reason = f"the text format of {custom.name} can be read only: leave `format` out"
             return RefusedCodec(info.oid, info.name, reason)
-        base = TextCodec(info.oid, info.name)
     return DomainCodec(info.oid, info.name, base)

@@ -16,7 +16,7 @@ from pgallop.codecs.builtin import builtin_registry
 from pgallop.codecs.codec import BINARY, TEXT, Codec, Unencodable
 from pgallop.codecs.custom import CustomCodec, RefusedCodec
 from pgallop.codecs.customization import Alias, Custom, Customs, TypeCodec
-from pgallop.codecs.introspection import BASE, DOMAIN, TypeInfo, Types
+from pgallop.codecs.introspection import ARRAY, BASE, DOMAIN, TypeInfo, Types
 from pgallop.codecs.registry import Registry
 from pgallop.codecs.textual import textual
 from pgallop.errors import ProtocolError
@@ -218,6 +218,21 @@ def test_an_alias_of_a_domain() -> None:
     assert there_and_back(registry.get(PAIR), b"\0") == b"\0"
     registry = registry_with(("own", "odd", Alias("int4", "text")), infos=infos)
     assert there_and_back(registry.get(MOOD), 5) == 5
+
+
+@pytest.mark.parametrize("has_binary", [False, True])
+def test_an_alias_in_text(has_binary: bool) -> None:
+    """Its binary form may be any; those of the other type's two forms are the same."""
+    infos = [
+        TypeInfo(MOOD, "own", "odd", BASE, has_binary=has_binary),
+        TypeInfo(MOODS, "own", "_odd", ARRAY, MOOD),
+    ]
+    registry = registry_with(("own", "odd", Alias("text", "text")), infos=infos)
+    for oid, value, data in [(MOOD, "a=>1", b"a=>1"), (MOODS, ["a=>1", "b"], b'{"a=>1","b"}')]:
+        codec = registry.get(oid)
+        assert codec.format == codec.parameter().format == TEXT
+        assert codec.loads(data) == value
+        assert codec.parameter().dumps(value) == data
 
 
 def test_names_of_own_types() -> None:
