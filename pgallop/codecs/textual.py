@@ -32,6 +32,7 @@ from pgallop.codecs.extensions.postgis import EwkbCodec, ShapelyCodec
 from pgallop.codecs.extensions.vector import HalfvecCodec, SparsevecCodec, VectorCodec
 from pgallop.codecs.ranges import MultirangeCodec, RangeCodec
 from pgallop.codecs.text import TEXT_TYPES, StrCodec, TextCodec, VersionedCodec
+from pgallop.codecs.textual_containers import DELIMITERS
 from pgallop.codecs.textual_scalars import Form, same, versioned
 from pgallop.wire.reader import Reader
 
@@ -141,10 +142,10 @@ def form_of(codec: Codec) -> Form | None:
 
 
 def delimiter_of(codec: Codec) -> bytes:
-    """What stands between such elements (pg_type.typdelim), where their OID does not tell it."""
+    """What stands between such elements (pg_type.typdelim); a domain has that of its base type."""
     if isinstance(codec, DomainCodec):
         return delimiter_of(codec.base)
-    return b":" if isinstance(codec, EwkbCodec) else b""
+    return b":" if isinstance(codec, EwkbCodec) else DELIMITERS.get(codec.oid, b",")
 
 
 def composite_form(codec: CompositeCodec) -> Form | None:

@@ -36,6 +36,7 @@ from pgallop.codecs.codec import TEXT, Codec, TypesNeeded, Unencodable, Unresolv
 from pgallop.codecs.introspection import (
     ARRAY,
     COMPOSITE,
+    DOMAIN,
     ENUM,
     TypeInfo,
     Types,
@@ -45,7 +46,7 @@ from pgallop.codecs.textual import textual
 from pgallop.errors import ProtocolError
 from pgallop.limits import MAX_TYPES
 from pgallop.rows.record import Record
-from pgallop.values import Range
+from pgallop.values import Box, Range
 
 
 @pytest.fixture(scope="module")
@@ -283,3 +284,15 @@ def test_mutated_values(data: st.DataObject) -> None:
 def test_a_field_that_python_cannot_hold(registry: Registry) -> None:
     with pytest.raises(ValueError, match="field 'm': 'utf-8'"):
         registry.get(PAIR).loads(record(ONE, (MOOD, b"\xff")))
+
+
+def test_the_delimiter_of_a_domain() -> None:
+    """An array of boxes has semicolons, and so has one of a domain over them."""
+    frame, frames, inner = 200_000, 200_001, 200_002
+    registry = known(
+        TypeInfo(inner, "own", "inner", DOMAIN, OIDS["box"]),
+        TypeInfo(frame, "own", "frame", DOMAIN, inner),
+        TypeInfo(frames, "own", "_frame", ARRAY, frame, ";"),
+    )
+    found = textual(registry.get(frames)).loads(b"{(3,3),(1,2);(3,3),(1,2)}")
+    assert found == [Box((3, 3), (1, 2))] * 2
