@@ -128,7 +128,7 @@ def fit_of(annotation: Any, nester: Nester, variables: Mapping[Any, Any]) -> Fit
         nester: tells the classes that are made of rows themselves.
         variables: what stands for type variables.
     """
-    annotation = unwrapped(annotation, variables)
+    annotation = grounded(unwrapped(annotation, variables), variables)
     if annotation is Any or annotation is object or isinstance(annotation, TypeVar):
         return None
     if is_union(annotation):
@@ -181,11 +181,24 @@ def unwrapped(annotation: Any, variables: Mapping[Any, Any]) -> Any:
         elif type(annotation).__name__ == "TypeAliasType":
             annotation = annotation.__value__
         elif isinstance(annotation, TypeVar) and annotation in variables:
-            annotation = variables[annotation]
+            # Once only: what stands for a variable may be a variable of the same name.
+            annotation, variables = variables[annotation], {}
         elif isinstance(annotation, TypeVar) and annotation.__bound__ is not None:
             annotation = annotation.__bound__
         else:
             return annotation
+
+
+def grounded(annotation: Any, variables: Mapping[Any, Any]) -> Any:
+    """`annotation` with what stands for the variables in it: `Page[T]` is `Page[int]`.
+
+    Those of a class mean nothing outside of it, and in another one they mean something else.
+    """
+    free = getattr(annotation, "__parameters__", ())
+    is_alias = typing.get_origin(annotation) is not None
+    if not free or not is_alias or not all(isinstance(each, TypeVar) for each in free):
+        return annotation
+    return annotation[tuple([variables.get(each, each.__bound__ or Any) for each in free])]
 
 
 def is_union(annotation: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pgallop.codecs.codec import shown
 from pgallop.errors import InterfaceError
-from pgallop.rows.annotations import name_of
+from pgallop.rows.annotations import grounded, name_of
 
 # How the objects are made.
 TUPLE = "tuple"
@@ -93,6 +93,7 @@ def target_of(into: Any) -> Target:
 
 def row_class(into: Any) -> Target | None:
     """What `into` is if it is a class with fields, None if it is not."""
+    into = grounded(into, {})
     kind = typing.get_origin(into) or into
     if not isinstance(kind, type):
         return None

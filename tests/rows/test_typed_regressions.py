@@ -14,6 +14,7 @@ from typed_conversation import made, made_by_the_reader
 from pgallop.errors import DataError
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass
@@ -91,3 +92,51 @@ def test_a_root_model_validates_the_row() -> None:
         pass
 
     assert made(Row, [("a", "int4"), ("b", "int4")], (1, 2)) == [Row({"a": 1, "b": 2})]
+
+
+@dataclass
+class Page(Generic[T]):
+    """Its T is that of the class around it: looked for there again and again, it was a hang."""
+
+    items: list[Inner[T]]
+    first: Inner[T] | None = None
+
+
+@dataclass
+class Turned(Generic[T, U]):
+    a: T
+    b: U
+    turned: Turned[U, T] | None = None
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("into", [Page, Page[int], Page[Any], Page[T]])
+def test_a_generic_class_in_a_generic_class(into: Any) -> None:
+    columns = [("items", "json"), ("first", "json")]
+    assert made(into, columns, ([{"id": 1}], {"id": 2})) == [Page([Inner(1)], Inner(2))]
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    ("into", "values", "words"),
+    [
+        (Page[int], ([{"id": "x"}], None), r"Page\[int\], at \[0\]\.id: expected int, got str"),
+        (Page[int], ([], {"id": "x"}), r"at \.id: expected int, got str"),
+        (Page[Inner[str]], ([], {"id": {"id": 1}}), r"at \.id\.id: expected str, got int"),
+    ],
+)
+def test_what_stands_for_the_variables_of_a_class_within(
+    into: Any, values: tuple[Any, Any], words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        made(into, [("items", "json"), ("first", "json")], values)
+
+
+@pytest.mark.timeout(10)
+def test_variables_that_change_places() -> None:
+    columns = [("a", "int4"), ("b", "text"), ("turned", "json")]
+    inner = {"a": "y", "b": 2, "turned": {"a": 3, "b": "z"}}
+    expected = Turned(1, "x", Turned("y", 2, Turned(3, "z")))
+    assert made(Turned[int, str], columns, (1, "x", inner)) == [expected]
+    with pytest.raises(DataError, match=r"at \.a: expected str, got int"):
+        made(Turned[int, str], columns, (1, "x", {"a": 1, "b": 2}))
