@@ -32,6 +32,7 @@ from pgallop.resetting import Resetting
 from pgallop.rows.record import Record
 from pgallop.session.session import Session
 from pgallop.statement import PreparedStatement, prepare
+from pgallop.stream import RowStream
 from pgallop.transaction import Transaction
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
@@ -396,6 +397,68 @@ class Connection(TypeCodecs):
         Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
         """
         return CursorFactory(self, self._dispatch, query, args, prefetch, timeout, into)
+
+    @overload
+    def stream(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: None = None,
+    ) -> RowStream[Record]: ...
+
+    @overload
+    def stream(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: Callable[..., T],
+    ) -> RowStream[T]: ...
+
+    def stream(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> RowStream[Any]:
+        """The rows of a query, a number at a time, without a transaction around it.
+
+        For `async for`. It has a transaction of its own, which is committed when the server has
+        come to the end, before the last row is given out; what is left before that, by `break`
+        or an error, is rolled back. Inside of `transaction()` it is part of that, as a cursor is.
+
+        While it is open it has the connection to itself: statements of other tasks wait for its
+        end, and what is called in between by the task that reads it is refused. An `async with`
+        ends it for certain; without one it ends when nobody holds it any more.
+
+        Args:
+            query: one statement, with `$1`, `$2`, ... where the arguments go.
+            args: a value for each of them.
+            prefetch: how many rows are fetched at a time, and held in memory; 50 by default.
+            timeout: seconds for each time that rows are fetched.
+            into: what each row is made into, as for `fetch`.
+
+        Raises, when rows are fetched:
+            PostgresError, DataError: as for `fetch`; all of it is rolled back.
+            InterfaceError: as for `fetch`, or another stream of the same task is open.
+            UnsupportedClientFeatureError: the connection has `statement_mode="simple"`.
+
+        Example:
+            >>> async with conn.stream("SELECT generate_series(1, 3) AS n") as rows:
+            ...     async for row in rows:
+            ...         print(row)
+            <Record n=1>
+            <Record n=2>
+            <Record n=3>
+
+        Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
+        """
+        return RowStream(self, self._dispatch, query, args, prefetch, timeout, into)
 
     def transaction(
         self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False

@@ -23,6 +23,7 @@ from pgallop.errors import (
     PostgresError,
     QueryCanceledError,
 )
+from pgallop.ownership import Block
 from pgallop.rows.building import Unbuilt
 from pgallop.rows.decode import RowDecoder
 from pgallop.rows.record import Record
@@ -54,18 +55,22 @@ async def readable(
     unreadable: Unreadable,
     deadline: float | None,
     timeout: float | None,
+    stream: Block | None = None,
 ) -> tuple[list[Record], bytes]:
-    """The rows and the command tag of `request`, with all values as their codecs read them."""
+    """The rows and the command tag of `request`, with all values as their codecs read them.
+
+    `stream`: the block of the stream whose rows they are.
+    """
     rows = request.all_rows()
     ends = [*[part.first for part in unreadable.parts[1:]], len(rows)]
     parts = list(zip(unreadable.parts, ends, strict=True))
     needed = set(unreadable.oids)
     dispatch.types.doubt(needed)
     for tries in range(TRIES, -1, -1):
-        await learn(dispatch, parts, needed, deadline, timeout)
+        await learn(dispatch, parts, needed, deadline, timeout, stream)
         try:
             found = [
-                await read_part(dispatch, part, rows[part.first : end], deadline, timeout)
+                await read_part(dispatch, part, rows[part.first : end], deadline, timeout, stream)
                 for part, end in parts
             ]
         except TypesNeeded as more:
@@ -100,13 +105,14 @@ async def learn(
     needed: Collection[int],
     deadline: float | None,
     timeout: float | None,
+    stream: Block | None,
 ) -> None:
     """Ask about the types that are not known."""
     oids = {*needed, *[part.decoder.codecs[i].oid for part, _ in parts for i in part.columns]}
     missing, of_money = dispatch.types.unknown(oids)
     if missing or of_money:
         with telling_that_it_ran():
-            await dispatch.ownership.my_turn(dispatch.ownership.mine(), deadline, timeout)
+            await my_turn(dispatch, stream, deadline, timeout)
             await resolving.resolve(dispatch, oids, deadline, timeout)
 
 
@@ -124,6 +130,7 @@ async def read_part(
     rows: list[Record],
     deadline: float | None,
     timeout: float | None,
+    stream: Block | None,
 ) -> Columns:
     """The values of the columns of some rows that are the bytes that have come."""
     # All at once: while the server is asked for anything, what is known of types may change.
@@ -138,7 +145,7 @@ async def read_part(
         elif codec.format == come.format:
             columns[i] = await read_column(codec, name, values)
         else:
-            other = await converted(dispatch, come, name, values, deadline, timeout)
+            other = await converted(dispatch, come, name, values, deadline, timeout, stream)
             columns[i] = await read_column(codec, name, other)
     return columns
 
@@ -183,6 +190,7 @@ async def converted(
     values: list[bytes | None],
     deadline: float | None,
     timeout: float | None,
+    stream: Block | None,
 ) -> list[bytes | None]:
     """The same values in the other form than that in which they have come."""
     different = list(dict.fromkeys([value for value in values if value is not None]))
@@ -192,7 +200,7 @@ async def converted(
         convert = Convert(dispatch.new_future(), chunk, come.oid, come.format)
         try:
             with telling_that_it_ran():
-                await dispatch.ownership.my_turn(dispatch.ownership.mine(), deadline, timeout)
+                await my_turn(dispatch, stream, deadline, timeout)
                 answer = await dispatch.answered(convert, deadline, timeout)
         except TELLING_NOTHING:
             raise
@@ -201,6 +209,14 @@ async def converted(
         known.update(zip(chunk, answer, strict=True))
         await asyncio.sleep(0)
     return [known[value] for value in values]
+
+
+async def my_turn(
+    dispatch: "Dispatch", stream: Block | None, deadline: float | None, timeout: float | None
+) -> None:
+    """Wait until the server may be asked, in the block of a stream if they are its rows."""
+    block = dispatch.ownership.mine() if stream is None else stream
+    await dispatch.ownership.my_turn(block, deadline, timeout)
 
 
 @contextmanager

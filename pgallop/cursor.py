@@ -92,8 +92,14 @@ class CursorFactory(Generic[T]):
 class BaseCursor(Generic[T]):
     """A portal and what is known of it."""
 
+    # What needs the extended protocol.
+    _who = "cursors"
+
     # For `__del__`, whatever __init__ got to.
     _portal: bytes | None = None
+
+    # The block of its own that a stream has.
+    _stream: Block | None = None
 
     def __init__(
         self,
@@ -128,12 +134,7 @@ class BaseCursor(Generic[T]):
             else:
                 await dispatch.ownership.my_turn(block, deadline, timeout)
                 dispatch.check_unlost()
-                assert self._portal is not None
-                waiter = dispatch.new_future()
-                request = FetchPortal(
-                    waiter, self._statement, (), self._portal, limit, False, self._into
-                )
-                dispatch.submit(request)
+                request = self._submit_more(limit)
             rows = await self._answer(request, timeout, deadline)
         finally:
             self._end()
@@ -149,11 +150,11 @@ class BaseCursor(Generic[T]):
             raise InterfaceError(
                 f"{len(self._args)} arguments, a statement may have {MAX_PARAMETERS}"
             )
-        check_extended(dispatch, "cursors", self._query)
+        check_extended(dispatch, self._who, self._query)
         # The server may close the portals of a statement that it is told to forget.
         dispatch.statements.pin(self._key)
         try:
-            obtained, is_new = await preparing.obtain(dispatch, self._key, True, deadline, timeout)
+            obtained, is_new = await self._obtain(deadline, timeout)
             try:
                 request = self._submit(obtained, limit)
             except DataError:
@@ -170,6 +171,12 @@ class BaseCursor(Generic[T]):
         self._statement = request.statement
         self._portal = request.portal
         return request
+
+    async def _obtain(
+        self, deadline: float | None, timeout: float | None
+    ) -> tuple[Statement, bool]:
+        """The statement, when it may be run; whether it was described just now."""
+        return await preparing.obtain(self._dispatch, self._key, True, deadline, timeout)
 
     def _submit(self, obtained: Statement, limit: int) -> FetchPortal:
         dispatch = self._dispatch
@@ -192,6 +199,17 @@ class BaseCursor(Generic[T]):
             dispatch.statements.forget(obtained)
         return request
 
+    def _submit_more(self, limit: int) -> FetchPortal:
+        """Submit what fetches from the open portal."""
+        dispatch = self._dispatch
+        assert self._portal is not None
+        assert self._statement is not None
+        request = FetchPortal(
+            dispatch.new_future(), self._statement, (), self._portal, limit, False, self._into
+        )
+        dispatch.submit(request)
+        return request
+
     async def _answer(
         self, request: FetchPortal, timeout: float | None, deadline: float | None
     ) -> list[T]:
@@ -203,7 +221,7 @@ class BaseCursor(Generic[T]):
         except Unreadable as unreadable:
             try:
                 rows, _ = await converting.readable(
-                    dispatch, request, unreadable, deadline, timeout
+                    dispatch, request, unreadable, deadline, timeout, self._stream
                 )
             except BaseException as error:
                 self._lost = type(error).__name__
@@ -230,8 +248,9 @@ class BaseCursor(Generic[T]):
             raise
 
     def _forget_opening(self) -> None:
-        """What opens the portal was never sent."""
-        preparing.unpin(self._dispatch, self._key)
+        """The portal was never opened."""
+        if self._portal is not None:
+            preparing.unpin(self._dispatch, self._key)
         self._portal = self._statement = self._transaction = None
 
     def _begin(self) -> None:
@@ -246,6 +265,10 @@ class BaseCursor(Generic[T]):
             raise dispatch.ownership.busy("the cursor belongs to ")
         if not is_inside:
             raise NoActiveSQLTransactionError("cursor cannot be created outside of a transaction")
+        self._occupy()
+
+    def _occupy(self) -> None:
+        """Raise InterfaceError while another operation of it is in progress; see `_end`."""
         if self._busy:
             raise ConnectionBusyError(
                 "another operation of this cursor is in progress",
@@ -258,7 +281,7 @@ class BaseCursor(Generic[T]):
                 f"{self._lost} in the middle of an operation",
                 hint="make another cursor",
             )
-        dispatch.claim()
+        self._dispatch.claim()
         self._busy = True
 
     def _end(self) -> None:

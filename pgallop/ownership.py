@@ -3,7 +3,8 @@
 Statements of two tasks' blocks that interleave on one connection commit rows that were rolled back.
 So a block belongs to the context that started it (and to the tasks started from within it), and
 while it is open everybody else waits for its end. Nested blocks are the same rule again: the
-innermost owns the connection.
+innermost owns the connection. The block of a stream is its own alone: what else is called in its
+context would join it unseen, and is refused at once, for waiting would never end.
 
 BEGIN travels with the first statement of its block, under the same Sync: if BEGIN fails the server
 skips the statement. Until that is answered nothing else of the block is sent, for behind a BEGIN
@@ -51,7 +52,8 @@ class Block:
 
     `beginning`: the BEGIN that its first statement carries. `cause`: why it is broken. `for_maker`:
     it was started for the context that made it, by a task of its own. `cut_off`: it was ended with
-    the block around it, and its own end is still to come.
+    the block around it, and its own end is still to come. `is_stream`: nothing takes part in it but
+    what has begun it.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class Block:
         "cause",
         "cut_off",
         "for_maker",
+        "is_stream",
         "owner",
         "state",
         "task_name",
@@ -72,6 +75,7 @@ class Block:
         self.cause: BaseException | None = None
         self.cut_off = False
         self.for_maker = False
+        self.is_stream = False
         self.task_name = ""
         self.began_at = ""
 
@@ -143,13 +147,16 @@ class Ownership:
         if not self.blocks:
             return not self.cut_off or self.mine() is None
         innermost = self.blocks[-1]
-        return innermost.state in READY and self.mine() is innermost
+        if innermost.state not in READY or innermost.is_stream:
+            return False
+        return self.mine() is innermost
 
     def mine(self) -> Block | None:
         """The innermost open block of this connection that the current context is in.
 
         Not one whose end is on its way: what is called by then is behind it. Raises InterfaceError
-        in a block that was ended with the one around it, until its own end.
+        in a block that was ended with the one around it, until its own end, and in that of a
+        stream.
         """
         if not self.blocks and not self.cut_off:
             return None
@@ -164,6 +171,8 @@ class Ownership:
                 and block.state is not BlockState.CLOSING
                 and block in self.blocks
             ):
+                if block.is_stream:
+                    raise streaming(block)
                 return block
             membership = membership.outer
         return None
@@ -237,13 +246,14 @@ class Ownership:
 
     def busy(self, waited: str = "") -> ConnectionBusyError:
         """The error for who is not the owner of the innermost block."""
-        whose = "a transaction"
+        what, whose = "transaction", "a transaction"
         if self.blocks:
             block = self.blocks[-1]
-            whose = f"the transaction of {block.task_name}, begun at {block.began_at}"
+            what = "stream" if block.is_stream else "transaction"
+            whose = f"the {what} of {block.task_name}, begun at {block.began_at}"
         return ConnectionBusyError(
             f"{waited}{whose}, which has this connection to itself until it ends",
-            hint="use another connection (a pool gives one each), or end the transaction sooner",
+            hint=f"use another connection (a pool gives one each), or end the {what} sooner",
             safe_to_retry=True,
         )
 
@@ -317,6 +327,15 @@ class Ownership:
         block.began_at = caller()
         block.state = state
         self.blocks.append(block)
+        enter(block, started=True)
+
+    def join(self, block: Block) -> None:
+        """Let the current context be in `block`, which another one may have begun."""
+        membership = _context.get()
+        while membership is not None:
+            if membership.block is block and membership.started:
+                return
+            membership = membership.outer
         enter(block, started=True)
 
     def pending(self) -> Block | None:
@@ -435,6 +454,18 @@ def ended_before(block: Block) -> InterfaceError:
     return InterfaceError(
         f"the transaction begun at {block.began_at} was ended before this statement of it was sent",
         hint="await all statements of a transaction inside of its block",
+        safe_to_retry=True,
+    )
+
+
+def streaming(block: Block) -> InterfaceError:
+    """The error for what is called while a stream of the same context is open."""
+    return InterfaceError(
+        f"the stream begun at {block.began_at} is open, and has this connection to itself until it "
+        f"ends",
+        hint="read it to its end, or leave its `async with` block, before anything else is called; "
+        "or use another connection for that; or have all of it in one transaction(), where "
+        "statements may come in between",
         safe_to_retry=True,
     )
 

@@ -13,6 +13,7 @@ from pgallop.many import run_many
 from pgallop.preparing import Handle
 from pgallop.rows.record import Record
 from pgallop.sql.quoting import quote_identifier
+from pgallop.stream import RowStream
 from pgallop.types import Attribute, Type
 
 if TYPE_CHECKING:
@@ -193,6 +194,37 @@ class PreparedStatement:
         """Its rows, a number at a time, inside a transaction; see `Connection.cursor`."""
         self._check_open("cursor")
         return CursorFactory(
+            self._connection, self._dispatch, self._handle, args, prefetch, timeout, into
+        )
+
+    @overload
+    def stream(
+        self,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: None = None,
+    ) -> RowStream[Record]: ...
+
+    @overload
+    def stream(
+        self,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: Callable[..., T],
+    ) -> RowStream[T]: ...
+
+    def stream(
+        self,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> RowStream[Any]:
+        """Its rows, a number at a time, without a transaction; see `Connection.stream`."""
+        self._check_open("stream")
+        return RowStream(
             self._connection, self._dispatch, self._handle, args, prefetch, timeout, into
         )
 

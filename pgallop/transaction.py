@@ -2,7 +2,7 @@
 
 import asyncio
 import warnings
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import TYPE_CHECKING
 
 from pgallop.dispatch import Dispatch
@@ -110,7 +110,7 @@ class Transaction:
             raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
         self._dispatch.check_usable()
         self._dispatch.check_alone()
-        self._block.for_maker = self._is_a_task_of_its_own()
+        self._block.for_maker = is_task_of(Transaction.start.__code__)
         timeout, deadline = self._dispatch.deadline(None)
         await self._ownership.my_turn(self._ownership.mine(), deadline, timeout, starts=True)
         self._dispatch.check_unlost()
@@ -118,12 +118,6 @@ class Transaction:
             await self._start_savepoint()
         else:
             self._ownership.begin(self._block, self._beginning())
-
-    def _is_a_task_of_its_own(self) -> bool:
-        """Whether a task does nothing but start this: `asyncio.wait_for` made one up to 3.11."""
-        task = asyncio.current_task()
-        code = None if task is None else getattr(task.get_coro(), "cr_code", None)
-        return code is Transaction.start.__code__
 
     def _beginning(self) -> str:
         """The statement that begins this transaction."""
@@ -296,6 +290,15 @@ class Transaction:
         left_open = self._savepoint is None and is_open(request.status)
         if not (left_open and self._dispatch.roll_back(self._on_end, times + 1)):
             self._ownership.ended(self._block)
+
+
+def is_task_of(code: CodeType) -> bool:
+    """Whether the current task does nothing but run this: `asyncio.wait_for` made one up to 3.11.
+
+    Then what it begins is meant for the context that has called that.
+    """
+    task = asyncio.current_task()
+    return task is not None and getattr(task.get_coro(), "cr_code", None) is code
 
 
 def misnested(verb: str, inner: Block) -> InterfaceError:

@@ -98,6 +98,18 @@ def pipeline(*acts: Callable[[pgallop.Pipeline], object]) -> Act:
     return act
 
 
+def stream(query: str, *args: object, until: int | None = None, **options: Any) -> Act:
+    """Read a stream to its end, or until so many rows have come."""
+
+    async def act(conn: pgallop.Connection) -> None:
+        async with conn.stream(query, *args, **options) as rows:
+            count = 0
+            while count != until and await anext(rows, None) is not None:
+                count += 1
+
+    return act
+
+
 def prepare(query: str) -> Act:
     return lambda conn: conn.prepare(query)
 

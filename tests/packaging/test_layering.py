@@ -48,6 +48,7 @@ ASYNCIO: list[set[str]] = [
         "resetting",
         "statement",
         "statement_cache",
+        "stream",
         "transaction",
         "type_codecs",
     },
