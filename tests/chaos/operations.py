@@ -221,6 +221,34 @@ async def empty_transaction(call: Call) -> None:
         pass
 
 
+async def stream(call: Call) -> None:
+    """Read to its end, or left in the middle."""
+    query = "SELECT $1::int, n FROM generate_series(1, 40) AS n"
+    until = call.chance.choice((1, 15, 40))
+    async with call.conn.stream(query, call.nonce, prefetch=10, timeout=call.timeout) as rows:
+        for n in range(1, until + 1):
+            call.expect(await anext(rows), (call.nonce, n))
+
+
+async def forgotten_stream(call: Call) -> None:
+    """What it has inserted is rolled back, for its rows are not read to their end."""
+    query = "INSERT INTO ledger SELECT $1, n FROM generate_series(1, 40) AS n RETURNING nonce"
+    async for row in call.conn.stream(query, call.nonce, prefetch=10, timeout=call.timeout):
+        call.expect(row, (call.nonce,))
+        break
+
+
+async def stream_of_inserts(call: Call) -> None:
+    query = (
+        "INSERT INTO ledger SELECT $1, n FROM generate_series(1, 4) AS n, pg_sleep($2) "
+        "RETURNING nonce, step"
+    )
+    moment = call.moment()
+    stream = call.conn.stream(query, call.nonce, moment, prefetch=2, timeout=call.timeout)
+    received = sorted([tuple(row) async for row in stream])
+    call.expect(received, [(call.nonce, step) for step in range(1, 5)])
+
+
 async def insert_step(call: Call, step: int) -> None:
     query = "INSERT INTO ledger (nonce, step) VALUES ($1, $2) RETURNING nonce"
     call.expect(await call.conn.fetchval(query, call.nonce, step), call.nonce)
@@ -261,6 +289,9 @@ OPERATIONS = (
     Operation(transaction_of_tasks, 5, [(1, 2, 3)], [(), (1, 2, 3)], True),
     Operation(nested_transaction, 5, [(1, 3)], [(), (1, 3)], True),
     Operation(empty_transaction, 5, in_block=True),
+    Operation(stream, 10, in_block=True),
+    Operation(forgotten_stream, 5, in_block=True),
+    Operation(stream_of_inserts, 5, [(1, 2, 3, 4)], [(), (1, 2, 3, 4)], True),
 )
 
 

@@ -209,6 +209,9 @@ async def test_what_is_left_early_is_rolled_back(
             break
         assert await conn.fetchval(COUNT) == 0
         assert not conn.is_in_transaction()
+        async for _ in conn.stream(INSERT, 1):
+            break  # at the last row, so it is not early
+        assert await conn.fetchval(COUNT) == 1
 
 
 async def test_functions_run_as_far_as_rows_are_fetched(
