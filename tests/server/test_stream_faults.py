@@ -1,8 +1,9 @@
-"""Streams that are interrupted, forgotten, out of time, lied to: nothing is left of them."""
+"""Streams that are interrupted, forgotten, out of time: nothing is left of them."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import threading
 import time
@@ -13,21 +14,6 @@ import pytest
 from chaos.blocks import Memory
 from interruption import MOMENTS, Moment, interruptions
 from live import Connect, Monitor
-from scripted_server import WELCOME, ScriptedServer, close, expect, send, stall
-from scripts import (
-    BIND_COMPLETE,
-    CLOSE_COMPLETE,
-    INT4,
-    PARSE_COMPLETE,
-    PORTAL_SUSPENDED,
-    command_complete,
-    data_row,
-    error_response,
-    int4,
-    parameter_description,
-    ready_for_query,
-    row_description,
-)
 
 import pgallop
 
@@ -252,8 +238,9 @@ async def test_the_connection_goes(
     assert monitor.ask("SELECT * FROM streamed") == []
 
 
+@pytest.mark.parametrize("reads_on", [True, False])
 @pytest.mark.parametrize("who", ["its reader", "another task"])
-async def test_reset(connect: Connect, monitor: Monitor, who: str) -> None:
+async def test_reset(connect: Connect, monitor: Monitor, who: str, reads_on: bool) -> None:
     async with connect() as conn:
         async with conn.stream(INSERT, 100, prefetch=2) as rows:
             await anext(rows)
@@ -261,10 +248,13 @@ async def test_reset(connect: Connect, monitor: Monitor, who: str) -> None:
                 await conn.reset()
                 assert await conn.fetchval("SELECT 1") == 1
             else:
-                await asyncio.create_task(conn.reset())
-            with pytest.raises(pgallop.InterfaceError, match="cannot go on: the transaction is"):
-                await all_of(rows)
-            assert await conn.fetchval("SELECT 1") == 1
+                await asyncio.create_task(conn.reset(), context=contextvars.Context())
+                with pytest.raises(pgallop.InterfaceError, match="was ended before this statem"):
+                    await conn.fetchval("SELECT 1")
+            if reads_on:
+                with pytest.raises(pgallop.InterfaceError, match="cannot go on: the transaction"):
+                    await all_of(rows)
+                assert await conn.fetchval("SELECT 1") == 1
         await assert_nothing_is_left(conn, monitor)
         assert monitor.ask("SELECT * FROM streamed") == []
 
@@ -370,98 +360,65 @@ async def test_closed_by_another_task(connect: Connect, monitor: Monitor, prefet
             await assert_nothing_is_left(conn, monitor)
 
 
-# --- servers that lie, or are silent --------------------------------------------------------------
+async def test_closed_while_it_waits(connect: Connect, monitor: Monitor) -> None:
+    """For its turn: then nothing of it is sent."""
+    monitor.ask("CREATE SEQUENCE stream_numbers")
+    try:
+        async with connect() as conn:
+            rows = aiter(conn.stream("SELECT nextval('stream_numbers') AS n"))
+            begun, ends = asyncio.Event(), asyncio.Event()
+
+            async def hold() -> None:
+                async with conn.transaction():
+                    begun.set()
+                    await ends.wait()
+
+            holding = asyncio.create_task(hold())
+            await begun.wait()
+            reading = asyncio.create_task(all_of(rows))
+            await asyncio.sleep(0.01)
+            await rows.aclose()
+            ends.set()
+            with pytest.raises(pgallop.InterfaceError, match="it was closed"):
+                await reading
+            await holding
+            assert monitor.ask("SELECT is_called FROM stream_numbers") == [(False,)]
+            await assert_nothing_is_left(conn, monitor)
+    finally:
+        monitor.ask("DROP SEQUENCE stream_numbers")
 
 
-BEGUN = (PARSE_COMPLETE, BIND_COMPLETE, command_complete("BEGIN"), BIND_COMPLETE)
-ROW = data_row(int4(1))
-PREPARED = (
-    *WELCOME,
-    expect("Parse sql='SELECT n'", "Describe", "Sync"),
-    send(PARSE_COMPLETE, parameter_description(), row_description(("n", INT4))),
-    send(ready_for_query("I")),
-    expect("Parse sql='BEGIN'", "Bind", "Execute", "Bind portal='pgallop_portal_"),
-    expect("Execute max_rows=3", "Sync"),
-)
-DONE = send(*BEGUN, ROW, command_complete("SELECT 1"), ready_for_query("T"))
+async def test_closed_and_cancelled_before_it_was_sent(connect: Connect, monitor: Monitor) -> None:
+    async with connect(statement_mode="unnamed") as conn:
+        await all_of(conn.stream(INSERT, 0))
+        before = asyncio.create_task(conn.fetch("SELECT pg_sleep(0.1)"))
+        await asyncio.sleep(0)
+        rows = aiter(conn.stream(INSERT, 1))
+        reading = asyncio.create_task(all_of(rows))
+        await asyncio.sleep(0.01)
+        closing = asyncio.create_task(rows.aclose())
+        await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await closing
+        await before
+        assert monitor.ask("SELECT * FROM streamed") == []
+        await assert_nothing_is_left(conn, monitor)
 
 
-def connect_to(server: ScriptedServer, **options: Any) -> Any:
-    dsn = f"postgresql://a@127.0.0.1:{server.port}/a?sslmode=disable"
-    return pgallop.connect(dsn, **options)
-
-
-@pytest.mark.parametrize(
-    "messages",
-    [
-        (ROW, ROW, ROW, ROW),  # more than were asked for
-        (ROW, PORTAL_SUSPENDED),  # fewer
-        (PORTAL_SUSPENDED,),
-        (data_row(int4(1), int4(2)), ROW, ROW, PORTAL_SUSPENDED),
-        (ready_for_query("T"),),
-        (CLOSE_COMPLETE,),
-    ],
-)
-async def test_rows_of_a_server_that_lies(messages: tuple[bytes, ...]) -> None:
-    with ScriptedServer([*PREPARED, send(*BEGUN, *messages), stall()]) as server:
-        conn = await connect_to(server)
-        with pytest.raises(pgallop.ProtocolError):
-            await all_of(conn.stream("SELECT n", prefetch=2))
-        assert conn.is_closed()
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (command_complete("ROLLBACK"), pgallop.TransactionAborted),
-        (command_complete("SELECT 1"), pgallop.ProtocolError),
-        (error_response("40001", "could not serialize access"), pgallop.SerializationError),
-    ],
-)
-async def test_a_commit_that_is_none(answer: bytes, expected: type[Exception]) -> None:
-    script = [*PREPARED, DONE, expect("Query sql='COMMIT'"), send(answer, ready_for_query("I"))]
-    with ScriptedServer([*script, stall()]) as server:
-        conn = await connect_to(server)
-        with pytest.raises(expected):
-            await all_of(conn.stream("SELECT n", prefetch=2))
-        assert not conn.is_in_transaction()
-        conn.terminate()
-
-
-@pytest.mark.parametrize("answers", [(DONE, expect("Query sql='COMMIT'")), ()])
-async def test_a_server_that_falls_silent(answers: tuple[Any, ...]) -> None:
-    with ScriptedServer([*PREPARED, *answers, stall()]) as server:
-        conn = await connect_to(server)
-        start = time.monotonic()
-        with pytest.raises(TimeoutError, match=r"no answer within 0\.1 seconds"):
-            await all_of(conn.stream("SELECT n", prefetch=2, timeout=0.1))
-        assert time.monotonic() - start < 1
-        conn.terminate()
-
-
-@pytest.mark.parametrize("how", ["timeout", "drain_timeout"])
-async def test_a_rollback_without_an_answer(how: str) -> None:
-    """The error is there already, and is not waited with for long."""
-    failed = error_response("22012", "division by zero"), ready_for_query("E")
-    script = [*PREPARED, send(*BEGUN, *failed), expect("Query sql='ROLLBACK'"), stall()]
-    with ScriptedServer(script) as server:
-        conn = await connect_to(server, drain_timeout=0.1 if how == "drain_timeout" else 5)
-        start = time.monotonic()
-        with pytest.raises(pgallop.DivisionByZeroError):
-            timeout = 0.1 if how == "timeout" else None
-            await all_of(conn.stream("SELECT n", prefetch=2, timeout=timeout))
-        assert time.monotonic() - start < 1
-        conn.terminate()
-
-
-@pytest.mark.parametrize("place", range(6))
-async def test_the_connection_ends_in_the_middle(place: int) -> None:
-    messages = (*BEGUN[-1:], ROW, ROW, ROW, PORTAL_SUSPENDED)[:place]
-    with ScriptedServer([*PREPARED, send(*BEGUN[:-1], *messages), close()]) as server:
-        conn = await connect_to(server)
-        with pytest.raises(pgallop.ConnectionDoesNotExistError):
-            await all_of(conn.stream("SELECT n", prefetch=2))
-        assert conn.is_closed()
+async def test_one_that_is_kept_keeps_no_statement(connect: Connect) -> None:
+    """The server may be told to forget it, although its iterator is still there."""
+    async with connect(statement_cache_size=1) as conn:
+        rows = aiter(conn.stream(SERIES, 3))
+        assert await all_of(rows) == [1, 2, 3]
+        await conn.fetch("SELECT 1")
+        await conn.fetch("SELECT 2")
+        left = await conn.fetch(
+            "SELECT name FROM pg_prepared_statements WHERE statement = $1", SERIES
+        )
+        assert left == []
+        assert await all_of(rows) == []
 
 
 # --- memory ---------------------------------------------------------------------------------------
