@@ -294,7 +294,8 @@ class StreamTransaction(Transaction):
 
     def begin(self) -> Block:
         """Have the next request carry BEGIN; it is the turn of this context."""
-        self._block.for_maker = is_task_of(StreamIterator.__anext__.__code__)
+        reader: Any = StreamIterator
+        self._block.for_maker = is_task_of(reader.__anext__.__code__)
         self._ownership.begin(self._block, self._beginning())
         return self._block
 

@@ -279,11 +279,11 @@ class CompositeClassCodec(CompositeCodec):
         self.kind = kind
         self.atomic = False
         self.in_order = isinstance(kind, type) and getattr(kind, "_fields", None) == names
-        self.has_attributes = isinstance(kind, type) and (
-            not issubclass(kind, (Record, Mapping, list, tuple)) or hasattr(kind, "_fields")
-        )
         title = getattr(kind, "__name__", repr(kind))
         self.accepts = f"{title}, or a {self.accepts}"
+        self.has_attributes = isinstance(kind, type) and (
+            hasattr(kind, "_fields") or not issubclass(kind, (Record, Mapping, list, tuple))
+        )
 
     def fields_of(self, value: Any) -> tuple[Any, ...]:
         kind: Any = self.kind

@@ -114,7 +114,9 @@ KINDS: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("into", "expected"), KINDS, ids=str)
+@pytest.mark.parametrize(
+    ("into", "expected"), KINDS, ids=lambda each: getattr(each, "__name__", "")
+)
 def test_every_kind(into: Any, expected: Any) -> None:
     (first, second) = made(into, USERS, ADA, BO)
     assert first == expected

@@ -7,7 +7,7 @@ import contextvars
 import gc
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -309,12 +309,12 @@ async def test_collected_when_its_loop_is_closed(dsn: str) -> None:
 
 
 async def test_a_generator_around_it(connect: Connect, monitor: Monitor) -> None:
-    async def entered() -> Any:
+    async def entered() -> AsyncGenerator[Any, None]:
         async with conn.stream(INSERT, 100, prefetch=2) as rows:
             async for row in rows:
                 yield row
 
-    async def plain() -> Any:
+    async def plain() -> AsyncGenerator[Any, None]:
         async for row in conn.stream(INSERT, 100, prefetch=2):
             yield row
 
