@@ -53,6 +53,8 @@ KNOWN: Final = {
         "LISTEN takes no parameters: the name is quoted, sql/quoting.py"
     ),
     ("session/simple.py", "f'{begin}; '"): "Transaction._beginning, made of the words below",
+    ("rows/annotations.py", "f'expected {fit.expected}; {inner[0]}'"): SHOWN,
+    ("session/execute.py", "f'{error.hint}; '"): SHOWN,
     ("codecs/textsearch.py", "f'{text}:{prefix}{letters}'"): "a part of a tsquery, which was read",
     ("sql/proof.py", "sql.replace(f'<{name}>', literal)"): "our own constants, at import",
     ("statement.py", "f'EXPLAIN ({options}) {self._handle.query}'"): (
