@@ -170,8 +170,7 @@ class Dispatch:
         except DataError as error:
             if is_too_long(error):
                 raise
-            preparing.forget(self, statement)  # the type may be another one by now
-            return None
+            return None  # a type may be another one by now: it is described anew
         if timeout is not None:
             self.arm(request, timeout, timeout)
         return request

@@ -44,3 +44,19 @@ async def test_columns_that_fit_again(connect: Connect) -> None:
                 assert await verb(*arguments, into=Row) == Row(1, (2,))
         finally:
             await other.execute("DROP SCHEMA fitting CASCADE")
+
+
+@pytest.mark.parametrize("mode", ["named", "unnamed"])
+async def test_what_is_known_not_to_fit_does_not_run(connect: Connect, mode: Any) -> None:
+    """What was known was forgotten, so that the statement ran again to find it out."""
+    query = "INSERT INTO counted VALUES (1) RETURNING *"
+    async with connect(statement_mode=mode) as conn:
+        await conn.execute("CREATE TEMP TABLE counted (number int)")
+        await conn.fetch(query)
+        for _ in range(3):
+            with pytest.raises(pgallop.DataError, match="'number' has no field in Row") as raised:
+                await conn.fetch(query, into=Row)
+            assert "the statement has run" not in (raised.value.hint or "")
+        assert await conn.fetchval("SELECT count(*) FROM counted") == 1
+        await conn.fetch(query, into=dict)
+        assert await conn.fetchval("SELECT count(*) FROM counted") == 2
