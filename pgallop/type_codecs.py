@@ -82,6 +82,8 @@ class TypeCodecs:
         Codes"; the server's send and recv functions.
         """
         custom: Custom
+        if not all(each is None or callable(each) for each in (encoder, decoder, into)):
+            raise InterfaceError("set_type_codec() takes functions, or a class")
         if into is None:
             if encoder is None or decoder is None:
                 raise InterfaceError("set_type_codec() needs an encoder and a decoder, or into=")
@@ -155,8 +157,8 @@ class TypeCodecs:
     async def reload_schema_state(self) -> None:
         """Forget what is known of types and statements: all of it is asked for again.
 
-        Changes of types are noticed without this where values show them or a connection of this
-        program has made them. What does not show is a composite type whose fields another session
+        Changes of types are noticed without this where values show them, or this connection or one
+        that shares its `Knowledge` has made them. What does not show is a composite type whose fields another session
         has given other names.
 
         Example:

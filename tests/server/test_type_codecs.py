@@ -471,3 +471,11 @@ async def test_reload_schema_state(connect: Connect, monitor: Monitor) -> None:
         await conn.reload_schema_state()
         assert dict(await conn.fetchval(query)) == {"b": 1}
     monitor.ask("DROP TYPE custom.renamed")
+
+
+@pytest.mark.parametrize("given", [{"encoder": 5, "decoder": str}, {"into": 5}])
+async def test_what_cannot_be_called(connect: Connect, given: dict[str, Any]) -> None:
+    async with connect() as conn:
+        with pytest.raises(pgallop.InterfaceError, match="takes functions, or a class"):
+            await conn.set_type_codec("int4", schema="pg_catalog", **given)
+        assert await conn.fetchval("SELECT 5") == 5
