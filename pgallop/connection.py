@@ -687,6 +687,9 @@ class Connection(TypeCodecs):
         self._termination_listeners.remove(callback)
 
     def _on_lost(self) -> None:
+        reason = self._session.broken
+        if reason is not None and not isinstance(reason, InterfaceError):  # not closed here
+            self._dispatch.types.lost()
         self._termination_listeners.call(self)
 
     def __del__(self) -> None:

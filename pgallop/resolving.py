@@ -71,6 +71,16 @@ class ConnectionTypes:
         for user in list(self._types.users):
             user.renew()
 
+    def lost(self) -> None:
+        """The server has ended the connection: another one may answer at its address by now.
+
+        There the same OIDs may be other types, an enum be an array.
+        """
+        types = self._scope.shared_types
+        types.forget_all()
+        for user in list(types.users):
+            user.renew()
+
     def doubt(self, oids: Iterable[int]) -> None:
         """What is known of these types may be wrong: ask again before it is used."""
         if self._types.doubt(oids):

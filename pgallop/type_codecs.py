@@ -158,8 +158,8 @@ class TypeCodecs:
         """Forget what is known of types and statements: all of it is asked for again.
 
         Changes of types are noticed without this where values show them, or this connection or one
-        that shares its `Knowledge` has made them. What does not show is a composite type whose fields another session
-        has given other names.
+        that shares its `Knowledge` has made them. What does not show is a composite type whose
+        fields another session has given other names.
 
         Example:
             >>> await conn.reload_schema_state()

@@ -1,0 +1,51 @@
+"""Another server at the same address: what was known of the types of the first one is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from live import Connect, Monitor
+
+import pgallop
+from pgallop.codecs.introspection import ENUM, TypeInfo
+
+
+@pytest.mark.timeout(30)
+async def test_types_of_another_server(connect: Connect, monitor: Monitor) -> None:
+    """An OID that was an enum's there is an array's here, and was read as a str of its bytes."""
+    knowledge: Any = pgallop.Knowledge()
+    async with connect() as administrator:
+        await administrator.execute("CREATE TYPE elsewhere AS (a int)")
+        oid = await administrator.fetchval("SELECT 'elsewhere[]'::regtype::oid")
+        query = "SELECT ARRAY[ROW(66)::elsewhere]"
+        try:
+            async with connect(knowledge=knowledge) as first:
+                (types,) = knowledge._types.values()
+                types.learn([oid], [TypeInfo(oid, "public", "mood", ENUM)])
+                assert isinstance(await first.fetchval(query), str)
+                lost = asyncio.Event()
+                first.add_termination_listener(lambda _: lost.set())
+                async with connect(knowledge=knowledge) as other:
+                    monitor.ask(f"SELECT pg_terminate_backend({first.get_server_pid()})")
+                    await lost.wait()
+                    assert await other.fetchval(query) == [(66,)]
+                async with connect(knowledge=knowledge) as second:
+                    assert await second.fetchval(query) == [(66,)]
+        finally:
+            await administrator.execute("DROP TYPE elsewhere")
+
+
+async def test_a_connection_that_is_closed_here_says_nothing(connect: Connect) -> None:
+    knowledge: Any = pgallop.Knowledge()
+    async with connect(knowledge=knowledge) as conn:
+        await conn.execute("CREATE TEMP TABLE kept (a int)")
+        assert await conn.fetchval("SELECT ROW(1)::kept") == (1,)
+        (types,) = knowledge._types.values()
+        known = len(types)
+        assert known
+        async with connect(knowledge=knowledge) as other:
+            other.terminate()
+        assert len(types) == known
+    assert len(types) == known
