@@ -226,6 +226,7 @@ class BaseCursor(Generic[T]):
             except BaseException as error:
                 self._lost = type(error).__name__
                 raise
+            self._statement = with_new_codecs(request.statement)
         except PostgresError as error:
             # Else the transaction has failed, and what follows is the server's to refuse.
             if request.status != IN_FAILED_TRANSACTION:
@@ -417,6 +418,18 @@ class Cursor(BaseCursor[T]):
     def _check_ended(self) -> None:
         self._begin()
         self._end()
+
+
+def with_new_codecs(statement: Statement) -> Statement:
+    """What reads the rows to come by what is known of their types now, in the formats they have.
+
+    Else the catalogue would be asked about each portion of them.
+    """
+    assert statement.decoder is not None
+    formats = tuple([codec.format for codec in statement.decoder.codecs])
+    renewed = statement.renewed()
+    renewed.read_as(statement.columns, formats)
+    return renewed
 
 
 def check_count(what: str, n: object) -> None:

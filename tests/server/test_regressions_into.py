@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from live import Connect
 
 import pgallop
+from pgallop import catalogue, resolving
 
 
 @dataclass
@@ -60,3 +62,39 @@ async def test_what_is_known_not_to_fit_does_not_run(connect: Connect, mode: Any
         assert await conn.fetchval("SELECT count(*) FROM counted") == 1
         await conn.fetch(query, into=dict)
         assert await conn.fetchval("SELECT count(*) FROM counted") == 2
+
+
+@pytest.mark.parametrize("verb", ["cursor", "stream"])
+@pytest.mark.parametrize("into", [None, Row, lambda id, pair: Row(id, pair)])
+async def test_a_portal_whose_types_have_changed(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, verb: str, into: Any
+) -> None:
+    """The catalogue is asked once, and not about each portion of the rows."""
+    asked: list[Any] = []
+    answered_types = catalogue.answered_types
+
+    async def counted(dispatch: Any, oids: Any, *arguments: Any) -> Any:
+        asked.append(oids)
+        return await answered_types(dispatch, oids, *arguments)
+
+    monkeypatch.setattr(resolving, "answered_types", counted)
+    query = "SELECT * FROM portions.rows ORDER BY id"
+    async with connect() as conn, connect() as other:
+        await other.execute("""
+            CREATE SCHEMA portions;
+            CREATE TYPE portions.pair AS (a int);
+            CREATE TABLE portions.rows AS
+                SELECT i AS id, ROW(i)::portions.pair AS pair FROM generate_series(1, 40) AS i
+        """)
+        try:
+            await conn.fetch(query)
+            await other.execute("ALTER TYPE portions.pair ADD ATTRIBUTE b int CASCADE")
+            asked.clear()
+            async with conn.transaction() if verb == "cursor" else contextlib.nullcontext():
+                portal = getattr(conn, verb)(query, prefetch=10, into=into)
+                rows = [row async for row in portal]
+            found = [(row.id, row.pair) if into else tuple(row) for row in rows]
+            assert found == [(i, (i, None)) for i in range(1, 41)]
+            assert len(asked) == 1
+        finally:
+            await other.execute("DROP SCHEMA portions CASCADE")
