@@ -378,10 +378,10 @@ def is_kind_of(kind: Any, base: Any) -> bool:
 def hints_of(kind: Any) -> dict[str, Any]:
     """The annotations of a class, evaluated; its own name is known even within a function."""
     nested = {name: each for name, each in own_of(kind).items() if isinstance(each, type)}
+    # make_dataclass() declares "typing.Any", wherever that is.
+    known = {"typing": typing, **nested, kind.__name__: kind}
     try:
-        return typing.get_type_hints(
-            kind, localns={**nested, kind.__name__: kind}, include_extras=True
-        )
+        return typing.get_type_hints(kind, localns=known, include_extras=True)
     except Exception as error:  # whatever evaluating them raises
         raise unevaluated(kind, error) from error
 

@@ -143,3 +143,8 @@ def test_variables_that_change_places() -> None:
     assert made(Turned[int, str], columns, (1, "x", inner)) == [expected]
     with pytest.raises(DataError, match=r"at \.a: expected str, got int"):
         made(Turned[int, str], columns, (1, "x", {"a": 1, "b": 2}))
+
+
+def test_a_class_that_make_dataclass_has_made_of_names() -> None:
+    into: Any = make_dataclass("Made", ["a", ("b", int)])
+    assert made(into, [("a", "int4"), ("b", "int4")], (1, 2)) == [into(1, 2)]
