@@ -77,8 +77,9 @@ class ConnectionTypes:
         There the same OIDs may be other types, an enum be an array.
         """
         types = self._scope.shared_types
+        users = list(types.users) if len(types) else []  # of a thousand that are lost the first one
         types.forget_all()
-        for user in list(types.users):
+        for user in users:
             user.renew()
 
     def doubt(self, oids: Iterable[int]) -> None:

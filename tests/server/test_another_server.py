@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from live import Connect, Monitor
 
 import pgallop
 from pgallop.codecs.introspection import ENUM, TypeInfo
+from pgallop.resolving import ConnectionTypes
 
 
 @pytest.mark.timeout(30)
@@ -49,3 +51,31 @@ async def test_a_connection_that_is_closed_here_says_nothing(connect: Connect) -
             other.terminate()
         assert len(types) == known
     assert len(types) == known
+
+
+async def test_many_connections_are_lost_at_once(
+    connect: Connect, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are told once, and not by each of them."""
+    renewed: list[Any] = []
+    renew = ConnectionTypes.renew
+
+    def counted(types: ConnectionTypes) -> None:
+        renewed.append(types)
+        renew(types)
+
+    monkeypatch.setattr(ConnectionTypes, "renew", counted)
+    knowledge: Any = pgallop.Knowledge()
+    async with contextlib.AsyncExitStack() as stack:
+        conns = [await stack.enter_async_context(connect(knowledge=knowledge)) for _ in range(8)]
+        await conns[0].execute("CREATE TEMP TABLE kept (a int)")
+        assert await conns[0].fetchval("SELECT ROW(1)::kept") == (1,)
+        lost = asyncio.Semaphore(0)
+        for conn in conns:
+            conn.add_termination_listener(lambda _: lost.release())
+        renewed.clear()
+        for conn in conns:
+            monitor.ask(f"SELECT pg_terminate_backend({conn.get_server_pid()})")
+        for _ in conns:
+            await lost.acquire()
+        assert len(renewed) == len(conns)
