@@ -118,6 +118,8 @@ class BaseCursor(Generic[T]):
         self._statement: Statement | None = None
         self._transaction: Block | None = None
         self._exhausted = False
+        # So many rows, for messages.
+        self._read = 0
         self._busy = False
         # By what its place was lost; no exception, for that would refer to this in its traceback.
         self._lost = ""
@@ -205,7 +207,14 @@ class BaseCursor(Generic[T]):
         assert self._portal is not None
         assert self._statement is not None
         request = FetchPortal(
-            dispatch.new_future(), self._statement, (), self._portal, limit, False, self._into
+            dispatch.new_future(),
+            self._statement,
+            (),
+            self._portal,
+            limit,
+            False,
+            self._into,
+            self._read,
         )
         dispatch.submit(request)
         return request
@@ -243,10 +252,12 @@ class BaseCursor(Generic[T]):
                 self._forget_opening()
             raise
         try:
-            return await built(rows)
+            made = await built(rows, request.before)
         except BaseException as error:
             self._lost = type(error).__name__
             raise
+        self._read += len(made)
+        return made
 
     def _forget_opening(self) -> None:
         """The portal was never opened."""
@@ -410,6 +421,7 @@ class Cursor(BaseCursor[T]):
         word, _, number = tag.partition(" ")
         if word != "MOVE" or not number.isascii() or not number.isdigit() or int(number) > n:
             self._dispatch.lose(ProtocolError(f"the server answered MOVE by {tag[:40]!r}"))
+        self._read += int(number)
         if int(number) < n:
             self._exhausted = True
             self._close()

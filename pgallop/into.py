@@ -61,10 +61,13 @@ def target_or_none(into: Any) -> Any:
     return into
 
 
-async def built(rows: Any) -> list[Any]:
-    """The rows of a result, with all objects made and shown to the collector."""
+async def built(rows: Any, before: int = 0) -> list[Any]:
+    """The rows of a result, with all objects made and shown to the collector.
+
+    `before`: how many of its rows came before these.
+    """
     if not isinstance(rows, Unbuilt):
         return rows  # type: ignore[no-any-return]
-    while not rows.proceed(CHUNK):
+    while not rows.proceed(CHUNK, before):
         await asyncio.sleep(0)
     return rows.rows

@@ -329,8 +329,8 @@ class Unbuilt:
     def __repr__(self) -> str:
         return f"<Unbuilt {self.rows!r}>"
 
-    def proceed(self, most: int) -> bool:
-        """Make up to `most` of them; whether all are made.
+    def proceed(self, most: int, before: int = 0) -> bool:
+        """Make up to `most` of them; whether all are made. `before`: how many rows came before.
 
         DataError if a value does not fit; anything that the program's code raises, with a note that
         tells the row.
@@ -346,9 +346,10 @@ class Unbuilt:
                 self.rows[self.done] = self.builder.build(tuple(self.rows[self.done]))
                 self.done += 1
         except Unfit as error:
-            raise self.builder.told(error, self.done) from error
+            raise self.builder.told(error, before + self.done) from error
         except Exception as error:
-            error.add_note(f"in rows[{self.done}] of the result, into {self.builder.owner}")
+            number = before + self.done
+            error.add_note(f"in rows[{number}] of the result, into {self.builder.owner}")
             raise
         return end == len(self.rows)
 

@@ -21,6 +21,7 @@ cdef class Execute(Request):
     cdef readonly Statement statement
     cdef readonly tuple arguments
     cdef readonly bint limited
+    cdef readonly Py_ssize_t before
     cdef readonly bint bound
     cdef readonly object into
     cdef TypedRows typed

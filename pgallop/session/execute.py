@@ -78,13 +78,15 @@ class Execute(Request):
 
     `limited`: stop after the first row. `into`: what rows are made into, Records if None; where
     that runs code of the program the rows of the result are `Unbuilt`. `typed`: what makes them,
-    once it is known. `bound`: whether the server has begun to run it.
+    once it is known. `before`: how many rows of its result came before. `bound`: whether the server
+    has begun to run it.
     `raw`: from the row `first_raw` on, what keeps them as they come, because the server has to be
     asked about the types in `needed` before they can be read.
     """
 
     __slots__ = (
         "arguments",
+        "before",
         "bound",
         "command",
         "first_raw",
@@ -103,6 +105,7 @@ class Execute(Request):
     into: Any
     typed: TypedRows | None
     rows: list[Record]
+    before: int
     command: bytes
     bound: bool
     raw: RowDecoder | None
@@ -130,6 +133,7 @@ class Execute(Request):
         # Out of the collector's sight while it fills: a full collection would walk a million rows
         # that it has no use for.
         cpython.untrack(self.rows)
+        self.before = 0
         self.command = b""
         self.bound = False
         self.raw = None
@@ -250,7 +254,7 @@ class Execute(Request):
                 self.rows.append(decoder.decode(reader))
             else:
                 typed = self.typed_rows()
-                self.rows.append(typed.decode(reader, len(self.rows)))
+                self.rows.append(typed.decode(reader, self.before + len(self.rows)))
         except TypesNeeded as needed:
             reader.pos = pos
             reader.end = end

@@ -35,8 +35,8 @@ SYNC = 4
 class FetchPortal(Execute):
     """Fetch up to `limit` rows of `portal`, which it `opens` before that; -1 to open it only.
 
-    The `statement` must be the portal's own, for it reads the rows. `suspended`: whether there may
-    be more of them.
+    The `statement` must be the portal's own, for it reads the rows. `before`: how many were read
+    already; `suspended`: whether there may be more of them.
     """
 
     __slots__ = ("limit", "opens", "portal", "suspended")
@@ -55,8 +55,10 @@ class FetchPortal(Execute):
         limit: int,
         opens: bool,
         into: Any = None,
+        before: int = 0,
     ) -> None:
         super().__init__(waiter, statement, arguments, False, into)
+        self.before = before
         self.portal = portal
         self.limit = limit
         self.opens = opens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from live import Connect
@@ -98,3 +98,38 @@ async def test_a_portal_whose_types_have_changed(
             assert len(asked) == 1
         finally:
             await other.execute("DROP SCHEMA portions CASCADE")
+
+
+class Number(NamedTuple):
+    number: int
+
+
+def no_36(number: int) -> int:
+    if number == 36:
+        raise ValueError(number)
+    return number
+
+
+@pytest.mark.parametrize("verb", ["cursor", "stream"])
+@pytest.mark.parametrize(("into", "null"), [(Number, 36), (no_36, None)])
+async def test_the_number_of_a_row(connect: Connect, verb: str, into: Any, null: Any) -> None:
+    """It is that within the result, whatever portion of it the row has come with."""
+    query = "SELECT nullif(i, $1) AS number FROM generate_series(1, 40) AS i"
+    async with connect() as conn:
+        async with conn.transaction() if verb == "cursor" else contextlib.nullcontext():
+            portal = getattr(conn, verb)(query, null, prefetch=10, into=into)
+            with pytest.raises((pgallop.DataError, ValueError)) as raised:
+                [row async for row in portal]
+        told = [str(raised.value), *getattr(raised.value, "__notes__", [])]
+        assert any("rows[35]" in text for text in told)
+
+
+async def test_the_number_of_a_row_behind_others_that_were_skipped(connect: Connect) -> None:
+    query = "SELECT CASE WHEN i < 9 THEN i END AS number FROM generate_series(1, 40) AS i"
+    async with connect() as conn, conn.transaction():
+        cursor = await conn.cursor(query, into=Number)
+        assert await cursor.fetch(2) == [Number(1), Number(2)]
+        assert await cursor.forward(4) == 4
+        assert await cursor.fetchrow() == Number(7)
+        with pytest.raises(pgallop.DataError, match=r"rows\[8\]: .* got NULL"):
+            await cursor.fetch(5)
