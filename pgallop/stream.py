@@ -238,7 +238,7 @@ class StreamIterator(CursorIterator[T]):
         self._is_cursor = self._is_cursor or self._dispatch.in_transaction()
         if self._is_cursor:
             return super()._submit(obtained, limit)
-        self._stream = self._own.begin()
+        self._stream = self._own.begin(is_task_of(type(self).__anext__.__code__))
         try:
             return super()._submit(obtained, limit)
         except BaseException:
@@ -292,10 +292,12 @@ class StreamTransaction(Transaction):
         super().__init__(connection, dispatch)
         self._block.is_stream = True
 
-    def begin(self) -> Block:
-        """Have the next request carry BEGIN; it is the turn of this context."""
-        reader: Any = StreamIterator
-        self._block.for_maker = is_task_of(reader.__anext__.__code__)
+    def begin(self, for_maker: bool) -> Block:
+        """Have the next request carry BEGIN; it is the turn of this context.
+
+        `for_maker`: it is begun for the context that has made this.
+        """
+        self._block.for_maker = for_maker
         self._ownership.begin(self._block, self._beginning())
         return self._block
 

@@ -309,12 +309,12 @@ async def test_collected_when_its_loop_is_closed(dsn: str) -> None:
 
 
 async def test_a_generator_around_it(connect: Connect, monitor: Monitor) -> None:
-    async def entered() -> AsyncGenerator[Any, None]:
+    async def entered() -> AsyncGenerator[pgallop.Record, None]:
         async with conn.stream(INSERT, 100, prefetch=2) as rows:
             async for row in rows:
                 yield row
 
-    async def plain() -> AsyncGenerator[Any, None]:
+    async def plain() -> AsyncGenerator[pgallop.Record, None]:
         async for row in conn.stream(INSERT, 100, prefetch=2):
             yield row
 
