@@ -716,7 +716,7 @@ class Connection(TypeCodecs):
         return self._options.drain_timeout
 
     def is_in_transaction(self) -> bool:
-        """Whether a `transaction()` is open, or the server was in one when it last answered."""
+        """Whether a transaction is open, also that of a stream, as far as the server has told."""
         return bool(self._dispatch.ownership.blocks) or self._dispatch.in_transaction()
 
     def get_server_pid(self) -> int:

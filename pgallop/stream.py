@@ -28,6 +28,7 @@ from pgallop.into import target_or_none
 from pgallop.ownership import Block, BlockState
 from pgallop.preparing import TRIES
 from pgallop.session.portal import FetchPortal
+from pgallop.session.request import Request
 from pgallop.session.statement import Statement
 from pgallop.transaction import HURRY_SECONDS, STARTED, Transaction, is_task_of
 
@@ -330,6 +331,11 @@ class StreamTransaction(Transaction):
         if self._block.state in STARTED:
             self._block.state = BlockState.CLOSING
             self._ownership.call_soon(self._undo)
+
+    def _on_end(self, request: Request, times: int = 0) -> None:
+        super()._on_end(request, times)
+        # Its traceback leads through what fetches rows back to this.
+        self._failure = None
 
     def __del__(self) -> None:
         # A stream that is left by `break`, or by an exception, is known by that only.

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 from live import Connect
@@ -54,6 +55,19 @@ async def a_cancelled_task(conn: pgallop.Connection, query: str) -> None:
     await task
 
 
+async def streamed(
+    conn: pgallop.Connection, query: str, *args: object, until: int = 99, **options: Any
+) -> None:
+    """Read so many rows, the first time within a block of the stream."""
+    async with conn.stream(query, *args, prefetch=1, **options) as rows:
+        for _ in range(until):
+            await anext(rows, None)
+    async for _ in conn.stream(query, *args, prefetch=1, **options):
+        until -= 1
+        if not until:
+            break
+
+
 def divides(conn: pgallop.Connection) -> Awaitable[object]:
     return conn.fetch("SELECT 1 / 0")
 
@@ -93,9 +107,28 @@ CALLS: dict[str, Call] = {
     "a timeout": lambda conn: conn.fetch("SELECT pg_sleep(5)", timeout=0.001),
     "a timeout of a script": lambda conn: conn.execute("SELECT pg_sleep(5)", timeout=0.001),
     "no time at all": lambda conn: conn.fetch("SELECT 1", timeout=0),
+    "a stream": lambda conn: streamed(conn, "SELECT generate_series(1, 5)"),
+    "a stream that is left": lambda conn: streamed(conn, "SELECT generate_series(1, 5)", until=2),
+    "a failing stream": lambda conn: streamed(conn, "SELECT 1 / (3 - generate_series(1, 5))"),
+    "a stream out of time": lambda conn: streamed(conn, "SELECT pg_sleep(5)", timeout=0.001),
+    "no time for a stream at all": lambda conn: streamed(conn, "SELECT 1", timeout=0),
+    "a wrong argument of a stream": lambda conn: streamed(conn, "SELECT $1::int", "x"),
+    "a stream in a block": lambda conn: in_a_block(
+        conn, lambda conn: streamed(conn, "SELECT generate_series(1, 5)", until=2)
+    ),
+    "a failing stream in a block": lambda conn: in_a_block(
+        conn, lambda conn: streamed(conn, "SELECT 1 / (3 - generate_series(1, 5))")
+    ),
+    "a stream in another one": lambda conn: streams_at_once(conn, "SELECT generate_series(1, 5)"),
     "cancelled": lambda conn: a_cancelled_task(conn, "SELECT 1"),
     "cancelled while it runs": lambda conn: a_cancelled_task(conn, "SELECT pg_sleep(5)"),
 }
+
+
+async def streams_at_once(conn: pgallop.Connection, query: str) -> None:
+    async with conn.stream(query, prefetch=1) as rows:
+        await anext(rows)
+        await streamed(conn, query)
 
 
 async def _failing_then(conn: pgallop.Connection, call: Call) -> None:
@@ -174,6 +207,12 @@ async def test_blocks_that_were_never_started(connect: Connect) -> None:
     async with connect() as conn:
         for _ in range(20):
             conn.transaction()
+            conn.stream("SELECT 1")
+            aiter(conn.stream("SELECT 1"))
+        assert blocks_in_the_context() <= 1
+        for _ in range(20):
+            await streamed(conn, "SELECT generate_series(1, 5)", until=2)
+        await conn.fetchval("SELECT 1")
         assert blocks_in_the_context() <= 1
         async with conn.transaction():
             assert blocks_in_the_context() == 1
