@@ -16,7 +16,6 @@ class Target:
         loop: pgallop's event loop.
         bound: the most that the ratio may be; of the throughput, the least.
         rival_loop: the rival's event loop, if it is another one.
-        rival_work: what the rival does, if it is something else.
     """
 
     work: str
@@ -25,14 +24,11 @@ class Target:
     bound: float
     rival: str = RIVAL
     rival_loop: str = ""
-    rival_work: str = ""
 
     def ratio(self, results: Results) -> float | None:
         """Return the ratio that was measured, or None if it was not."""
         mine = results.find(self.work, self.loop, SUBJECT)
-        theirs = results.find(
-            self.rival_work or self.work, self.rival_loop or self.loop, self.rival
-        )
+        theirs = results.find(self.work, self.rival_loop or self.loop, self.rival)
         return mine.ratio(self.metric, theirs) if mine and theirs else None
 
     def is_met(self, ratio: float) -> bool:
@@ -40,7 +36,6 @@ class Target:
 
     def __str__(self) -> str:
         rival = f"{self.rival} on {self.rival_loop}" if self.rival_loop else self.rival
-        rival += f"'s {self.rival_work}" if self.rival_work else ""
         direction = "at least" if self.metric == THROUGHPUT else "at most"
         metric = self.metric.partition(",")[0]
         return f"{self.work} on {self.loop}: {metric} {direction} {self.bound:g} x {rival}"
@@ -73,10 +68,7 @@ TARGETS: Sequence[Target] = (
     *_on_both("rows1000", CPU, 0.42),
     *_on_both("typed1000", CPU, 0.42),
     # A dataclass costs little more than a Record.
-    *(
-        Target("typed1000", loop, CPU, 1.5, SUBJECT, rival_work="rows1000")
-        for loop in ("asyncio", "uvloop")
-    ),
+    *_on_both("typed1000", CPU, 1.5, "records"),
     *_on_both("connect", TIME, 0.4),
     *_on_both("connect", CPU, 0.4),
     # asyncpg prepares each of them first, so it goes there and back twice.

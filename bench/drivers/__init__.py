@@ -1,6 +1,7 @@
 """The drivers that are compared, one file each, ending in its `DRIVER`.
 
-The limit beside them is no driver: it shows what bytes prepared beforehand reach.
+Two beside them are no drivers: the limit shows what bytes prepared beforehand reach, and records
+what pgallop takes for rows that it makes into nothing else.
 """
 
 import importlib
@@ -15,6 +16,7 @@ DRIVERS = {
     "psycopg": "psycopg",
     "psqlpy": "psqlpy",
     "limit": "socket",
+    "records": "pgallop",
 }
 
 

@@ -310,7 +310,7 @@ class Unbuilt:
 
     That is for the task of the caller, and not for who reads what the server sends: in the caller's
     context, where an exception finds him, and in pieces. `rows`: objects that are hidden up to
-    `hidden`, then values; `done`: how many are neither any more.
+    `hidden`, as the list is then, and values behind them; `done`: how many are neither any more.
     """
 
     __slots__ = ("builder", "done", "hidden", "rows")
@@ -325,6 +325,8 @@ class Unbuilt:
         self.builder = builder
         self.done = done
         self.hidden = hidden
+        if hidden:
+            cpython.untrack(rows)
 
     def __repr__(self) -> str:
         return f"<Unbuilt {self.rows!r}>"
@@ -339,6 +341,8 @@ class Unbuilt:
             end = min(self.hidden, self.done + SHOWN_AT_ONCE)
             instances.show(self.rows, self.done, end)
             self.done = end
+            if end == self.hidden:
+                cpython.track(self.rows)
             return end == len(self.rows)
         end = min(len(self.rows), self.done + most)
         try:
@@ -371,7 +375,8 @@ class TypedRows:
     def __init__(self, decoder: RowDecoder, builder: Builder) -> None:
         self.decoder = decoder
         self.builder = builder
-        self.hides = isinstance(builder, (Instances, Tuples)) and not builder.runs_code
+        kind = builder.kind if isinstance(builder, (Instances, Tuples)) else None
+        self.hides = kind is not None and not builder.runs_code and instances.is_collected(kind)
 
     def decode(self, reader: Reader, number: int) -> Any:
         """Read a DataRow to its end, which is the row of this number."""

@@ -65,15 +65,17 @@ static PyObject *pgallop_call(PyObject *function, PyObject *values, Py_ssize_t p
 }
 
 /* Out of the collector's sight while a result grows, and back in it at its end. */
+static inline int pgallop_is_collected(PyObject *kind) {
+    return PyType_IS_GC((PyTypeObject *)kind);
+}
 static inline void pgallop_hide(PyObject *made) {
-    if (PyObject_IS_GC(made))
-        PyObject_GC_UnTrack(made);
+    PyObject_GC_UnTrack(made);
 }
 static inline void pgallop_show(PyObject *rows, Py_ssize_t start, Py_ssize_t end) {
-    Py_ssize_t i;
-    for (i = start; i < end && i < PyList_GET_SIZE(rows); i++) {
+    Py_ssize_t i, size = PyList_GET_SIZE(rows);
+    for (i = start; i < end && i < size; i++) {
         PyObject *made = PyList_GET_ITEM(rows, i);
-        if (PyObject_IS_GC(made) && !PyObject_GC_IsTracked(made))
+        if (!PyObject_GC_IsTracked(made))
             PyObject_GC_Track(made);
     }
 }

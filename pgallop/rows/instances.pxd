@@ -9,5 +9,6 @@ cdef extern from "instances.h":
     object call "pgallop_call"(object function, tuple values, Py_ssize_t positional, tuple names)
     int enter "pgallop_enter"() except -1
     void leave "pgallop_leave"()
+    bint is_collected "pgallop_is_collected"(object kind)
     void hide "pgallop_hide"(object made)
     void show "pgallop_show"(list rows, Py_ssize_t start, Py_ssize_t end)

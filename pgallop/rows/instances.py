@@ -59,6 +59,11 @@ def leave() -> None:
     """The call that was entered is over."""
 
 
+def is_collected(kind: type) -> bool:
+    """Whether the collector is told of the instances of a class, so that they can be hidden."""
+    return False  # interpreted code cannot
+
+
 def hide(made: object) -> None:
     """Take a new instance out of the garbage collector's sight; interpreted code cannot."""
 

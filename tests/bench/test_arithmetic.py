@@ -82,14 +82,6 @@ def test_the_rival_on_another_loop_is_another_series() -> None:
     assert target.ratio(results(mine, theirs)) == pytest.approx(0.5)
 
 
-def test_the_rival_may_do_something_else() -> None:
-    mine, plain = series("pgallop", 30, work="typed1000"), series("pgallop", 20, work="rows1000")
-    target = Target("typed1000", "asyncio", CPU, 1.5, "pgallop", rival_work="rows1000")
-    assert target.ratio(results(mine, plain)) == pytest.approx(1.5)
-    assert target.ratio(results(mine)) is None
-    assert str(target).endswith("client CPU per run at most 1.5 x pgallop's rows1000")
-
-
 @pytest.mark.parametrize(
     ("metric", "ratio", "met"),
     [(CPU, 0.31, True), (CPU, 0.33, False), (THROUGHPUT, 0.33, True), (THROUGHPUT, 0.31, False)],
