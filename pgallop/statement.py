@@ -231,6 +231,8 @@ class PreparedStatement:
     async def explain(self, *args: Any, analyze: bool = False) -> Any:
         """The server's plan for it, as the list that EXPLAIN (FORMAT JSON, VERBOSE) gives.
 
+        Where `json=` or a codec of yours reads json, it is what that makes of it.
+
         Args:
             args: the values it would be run with.
             analyze: run it, and tell what that took; what it has changed is rolled back.

@@ -27,13 +27,16 @@ OTHERS = (
     *("abstime", "reltime", "tinterval"),
 )
 
+# Said where one would have to be written in binary.
+READ_ONLY = "nothing, for within a composite type it can only be read: send that as text"
+
 
 def register(registry: Registry) -> None:
     for name in NAMES:
         oid = OIDS[name]
         registry.add(TextCodec(oid, name, OidCodec(oid, name, 0, 2**32 - 1)))
     vector, query = OIDS["tsvector"], OIDS["tsquery"]
-    registry.add(TextCodec(vector, "tsvector", TsvectorCodec(vector, "tsvector", "nothing")))
-    registry.add(TextCodec(query, "tsquery", TsqueryCodec(query, "tsquery", "nothing")))
+    registry.add(TextCodec(vector, "tsvector", TsvectorCodec(vector, "tsvector", READ_ONLY)))
+    registry.add(TextCodec(query, "tsquery", TsqueryCodec(query, "tsquery", READ_ONLY)))
     for name in OTHERS:
         registry.add(TextCodec(OIDS[name], name))
