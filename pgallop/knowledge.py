@@ -16,6 +16,7 @@ from pgallop.session.session import is_open
 from pgallop.session.statement import Description
 from pgallop.sql import changes
 from pgallop.statement_cache import StatementCache
+from pgallop.traceless import Traceless
 
 # Seconds after which a text is described again.
 LIFETIME = 300.0
@@ -51,10 +52,15 @@ class Knowledge:
         self._types: dict[Hashable, Types] = {}
         #: The servers on which a statement has failed because its types were not known.
         self.unguessable: set[Hashable] = set()
+        self._traceless: dict[Hashable, Traceless] = {}
 
     def types_of(self, database: Hashable) -> Types:
         """What is known of the types of a database."""
         return self._types.setdefault(database, Types())
+
+    def traceless_of(self, server: Hashable) -> Traceless:
+        """Which statements leave nothing in a session there."""
+        return self._traceless.setdefault(server, Traceless())
 
     def get(self, key: Hashable, now: float) -> Description | None:
         """The description under `key`, if it is not older than `lifetime`."""
@@ -82,6 +88,8 @@ class Knowledge:
     def forget_all(self) -> None:
         """The schema has changed."""
         self._descriptions.clear()
+        for traceless in self._traceless.values():
+            traceless.forget_all()
         self.generation += 1
 
     def __len__(self) -> int:
@@ -98,8 +106,9 @@ class Scope:
     of its settings. While the connection has changed the schema in a transaction, nobody else sees
     that: it neither takes nor gives anything then. `database`: what tells databases apart, whose
     types are the same for all. `types`: what is known of them, `shared_types` but for while it has
-    changed types in a transaction. `money_digits`: how many digits an amount of
-    money had after the point when the session began, if that was asked.
+    changed types in a transaction. `traceless`: what is known of what statements leave behind.
+    `money_digits`: how many digits an amount of money had after the point when the session began,
+    if that was asked.
     """
 
     __slots__ = (
@@ -110,6 +119,7 @@ class Scope:
         "knowledge",
         "money_digits",
         "shared_types",
+        "traceless",
         "types",
         "unsettled",
     )
@@ -123,6 +133,7 @@ class Scope:
     ) -> None:
         self.knowledge = knowledge
         self.shared_types = self.types = knowledge.types_of(database)
+        self.traceless = knowledge.traceless_of(server)
         self.money_digits: int | None = None
         self.unsettled = False
         self._server = server
@@ -148,6 +159,14 @@ class Scope:
     def forget(self, query: str) -> None:
         """What was known of `query` has proved wrong."""
         self.knowledge.forget(self._key(query))
+
+    def is_traceless(self, query: str, now: float) -> bool:
+        """Whether `query` is proven to leave nothing in the session; asked when it is sent."""
+        if self._own is not None:
+            return False
+        # Texts of ASCII are the same in all encodings.
+        in_utf8 = query.isascii() or self._parameters.get("client_encoding") == "UTF8"
+        return in_utf8 and self.traceless.is_proven(query, now)
 
     def may_guess(self) -> bool:
         """Whether a statement of which nothing is known may run with its results in binary."""

@@ -57,6 +57,10 @@ VOLATILE = frozenset(
     }
 )
 
+# Of those the ones that leave something in the session that called them (sequences remember their
+# last value for currval() and lastval(), which have it from there), or that others hear of.
+LEAVING = frozenset({"currval", "lastval", "nextval", "pg_notify", "set_config"})
+
 # Not volatile, but they run a query or a function that only their arguments name.
 EXCLUDED = re.compile(
     r".*_to_xml.*"  # all that a view calls
@@ -177,6 +181,8 @@ def generate(functions: list[Function]) -> str:
             _table_source("FUNCTIONS", (names - harmful) | set(RETIRED.split())),
             "\n# Those of them that are volatile, and known all the same.\n",
             _table_source("VOLATILE", VOLATILE),
+            "\n# Those of them that a session may show something of when it has called them.\n",
+            _table_source("LEAVING", LEAVING),
         ]
     )
 

@@ -293,3 +293,8 @@ pg_relation_size pg_sleep pg_sleep_for pg_sleep_until pg_table_size pg_total_rel
 pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared random random_normal set_config system
 timeofday txid_current uuidv4 uuidv7
 """
+
+# Those of them that a session may show something of when it has called them.
+LEAVING = """
+currval lastval nextval pg_notify set_config
+"""

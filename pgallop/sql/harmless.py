@@ -1,4 +1,4 @@
-"""Whether a statement may be run a second time after the server cancelled and rolled it back.
+"""Whether a statement is harmless: to repeat, after the server rolled it back, or to the session.
 
 A rollback undoes what a statement did to tables and settings, and nothing else: not the lock that
 pg_advisory_lock() took for the session, not the mail that a function in an untrusted language
@@ -6,6 +6,10 @@ sent. So a statement is run again only if all that it can call is known. That ta
 `candidate` reads its text, and `PROOF` asks the server's catalogue about each name in the text.
 Unknown means no. A superuser can fool the proof (by libraries with hooks, or by replacing
 PostgreSQL's own functions), and so can DDL of another session between the two runs; users cannot.
+
+Whether a statement leaves something behind in its session, for whoever uses that next, is asked in
+the same way (`TRACELESS`): what can call none of PostgreSQL's functions that would, and none that
+is not known, leaves nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +18,9 @@ import re
 from dataclasses import dataclass
 
 from pgallop.sql.lexer import Kind, Token, tokenize
-from pgallop.sql.proof import PROOF
+from pgallop.sql.proof import PROOF, TRACELESS
 
-__all__ = ["PROOF", "Candidate", "candidate"]
+__all__ = ["PROOF", "TRACELESS", "Candidate", "candidate"]
 
 _VERBS = frozenset({"select", "values", "insert", "update", "delete", "merge"})
 
@@ -56,12 +60,16 @@ class Candidate:
     operators: frozenset[str]
 
     def parameters(self) -> tuple[list[str], list[str], list[str]]:
-        """The three arguments of `PROOF`: identifiers, functions, operators."""
+        """The three arguments of `PROOF` and `TRACELESS`: identifiers, functions, operators."""
         return sorted(self.identifiers), sorted(self.functions), sorted(self.operators)
+
+    def writes(self) -> bool:
+        """Whether `PROOF` takes the statement for one that writes to tables."""
+        return not self.identifiers.isdisjoint(("insert", "update", "delete"))
 
 
 def candidate(query: str) -> Candidate | None:
-    """Return the names in a statement, if its text allows it to be harmless to repeat.
+    """Return the names in a statement, if its text allows it to be harmless.
 
     That is one SELECT, VALUES, INSERT, UPDATE, DELETE or MERGE, with or without WITH, and no
     SELECT INTO. What the server's versions or settings could read in two ways is refused.
@@ -70,7 +78,7 @@ def candidate(query: str) -> Candidate | None:
         query: the text as it is sent.
 
     Returns:
-        What `PROOF` has to be asked about, or None: the statement must not be run again.
+        What `PROOF` or `TRACELESS` has to be asked about, or None: it is not harmless.
 
     Example:
         >>> candidate("SELECT lower(name) FROM users").parameters()

@@ -1,4 +1,4 @@
-"""The question to the catalogue that proves a statement harmless to repeat.
+"""The questions to the catalogue that prove a statement harmless: to repeat, or to the session.
 
 It asks for all that has one of the statement's names, in any schema: so it needs to know nothing of
 search_path, temporary objects or the scope of a name, and takes too much for involved rather than
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pgallop.sql._harmless_functions import FUNCTIONS, VOLATILE
+from pgallop.sql._harmless_functions import FUNCTIONS, LEAVING, VOLATILE
 from pgallop.sql.lexer import Kind, tokenize
 
-__all__ = ["PROOF"]
+__all__ = ["PROOF", "TRACELESS"]
 
 # What stored expressions may be made of; the names of some changed with PostgreSQL 16. Left out are
 # queries, and what compares or converts by functions that the node does not name.
@@ -389,6 +389,20 @@ AND NOT EXISTS (
 )
 """
 
+# Neither is undone by the end of a transaction: the last value of a sequence, for currval() and
+# lastval(), and what is written to a temporary table. The default of an identity column is made
+# when a statement is planned, and stored nowhere.
+_NOTHING_KEPT = """
+AND NOT EXISTS (
+    SELECT FROM relation AS r JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid
+    WHERE r.written AND a.attidentity <> ''
+)
+AND NOT EXISTS (
+    SELECT FROM relation AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
+    WHERE r.written AND c.relpersistence = 't'
+)
+"""
+
 
 def _literal(names: Iterable[object]) -> str:
     return "'{" + ",".join(map(str, names)) + "}'"
@@ -413,25 +427,33 @@ def _qualified(sql: str) -> str:
     return " ".join("".join(parts).split(" "))
 
 
-def _proof() -> str:
+def _proof(sql: str, excepted: Iterable[str] = ()) -> str:
+    """The question in which all functions are known that are listed, but for some."""
     literals = {
-        "functions": _literal(FUNCTIONS.split()),
-        "volatile": _literal(VOLATILE.split()),
+        "functions": _literal(sorted({*FUNCTIONS.split()}.difference(excepted))),
+        "volatile": _literal(sorted({*VOLATILE.split()}.difference(excepted))),
         "nodes": _literal(_NODES.split()),
         "libraries": _literal([f"$libdir/{name}" for name in _LIBRARIES.split()]),
         "triggers": _literal(_TRIGGERS),
         "types": "':[a-z_]*type(?:id|Id)? ([0-9]+)'",
     }
-    sql = _SQL
     for name, literal in literals.items():
         sql = sql.replace(f"<{name}>", literal)
     return _qualified(sql)
 
 
-PROOF = _proof()
+PROOF = _proof(_SQL)
 """One row with one bool: whether the statement with the names `$1`, `$2`, `$3` may be run again.
 
 `$1` text[]: all identifiers; `$2` text[]: names of functions; `$3` text[]: operators, as
 `Candidate.parameters` returns them. For PostgreSQL 10 and newer, any role and any search_path. An
-error in answer to it is a no.
+error in answer to it is a no. The names of several statements at once are asked about as one: a yes
+is one to each of them.
+"""
+
+TRACELESS = _proof(_SQL + _NOTHING_KEPT, LEAVING.split())
+"""The same, but asked is whether it leaves nothing in its session once its transaction has ended.
+
+That is what the next user of the session could see: settings, role, locks, temporary tables,
+cursors, prepared statements, channels listened to, the last values of sequences.
 """

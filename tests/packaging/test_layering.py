@@ -49,6 +49,7 @@ ASYNCIO: list[set[str]] = [
         "statement",
         "statement_cache",
         "stream",
+        "traceless",
         "transaction",
         "type_codecs",
     },
