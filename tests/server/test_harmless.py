@@ -2,83 +2,35 @@
 
 Each trick makes a statement do what a rollback does not undo: it takes an advisory lock of the
 session. The test sees the lock outlive the rollback, and the proof has to say no; without the
-trick it says yes, so that it is the trick that is found.
+trick it says yes, so that it is the trick that is found. What takes such a lock leaves something
+in the session, so both proofs are asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import proving
 import psycopg
 import pytest
 from live import Connect
+from proving import Database
 from tricks import HIDING, HIDING_OPERATORS, SCHEMA, SINCE, TRICKS, UNKNOWN, function, trigger
 
 from pgallop.cli.server import EmbeddedServer
-from pgallop.sql.harmless import PROOF, candidate
-
-
-class Database:
-    """A transaction that is never committed, in a database of nobody else."""
-
-    def __init__(self, connection: psycopg.Connection) -> None:
-        self._connection = connection
-        self.version = connection.info.server_version // 10000
-
-    def run(self, sql: str) -> None:
-        self._connection.execute(sql.encode())
-
-    def ask(self, sql: str) -> list[tuple[object, ...]]:
-        return self._connection.execute(sql.encode()).fetchall()
-
-    def proves(self, query: str, proof: str = PROOF) -> bool:
-        found = candidate(query)
-        assert found is not None
-        with psycopg.RawCursor(self._connection) as cursor:
-            cursor.execute(proof.encode(), found.parameters())
-            ((answer,),) = cursor.fetchall()
-        assert isinstance(answer, bool)
-        assert not self.is_locked()
-        return answer
-
-    def is_locked(self) -> bool:
-        # Some tricks hide the operator =.
-        return (
-            self.ask(
-                "SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'"
-            )
-            != []
-        )
-
-    def outlives_its_rollback(self, query: str) -> bool:
-        """Run a statement, roll it back, and look whether the lock is still there."""
-        self.run("SAVEPOINT before")
-        with psycopg.RawCursor(self._connection) as cursor:
-            cursor.execute(query.encode())
-        self.run("SET CONSTRAINTS ALL IMMEDIATE")  # as a commit would
-        self.run("ROLLBACK TO before")
-        locked = self.is_locked()
-        self.run("SELECT pg_catalog.pg_advisory_unlock_all()")
-        return locked
+from pgallop.sql.harmless import PROOF, TRACELESS, candidate
 
 
 @pytest.fixture(scope="module")
 def connection(server: EmbeddedServer) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(server.dsn, autocommit=True) as administrator:
-        administrator.execute("CREATE DATABASE harmless")
-        with psycopg.connect(server.dsn, dbname="harmless") as connection:
-            connection.execute(SCHEMA.encode())
-            connection.commit()
-            yield connection
-        administrator.execute("DROP DATABASE harmless")
+    with proving.new_database(server, "harmless", SCHEMA) as connection:
+        yield connection
 
 
 @pytest.fixture
 def database(connection: psycopg.Connection) -> Iterator[Database]:
-    yield Database(connection)
-    connection.rollback()
-    connection.execute("SELECT pg_advisory_unlock_all()")
-    connection.rollback()
+    with proving.rolled_back(connection) as database:
+        yield database
 
 
 ORDINARY = """
@@ -251,10 +203,12 @@ def test_functions_with_effects_are_not(database: Database, query: str) -> None:
 def test_a_trick_is_seen_through(database: Database, name: str) -> None:
     made, query = TRICKS[name]
     assert database.proves(query)
+    assert database.proves(query, TRACELESS)
     database.run(made)
     database.run("SELECT pg_advisory_unlock_all()")
     assert database.outlives_its_rollback(query)
     assert not database.proves(query)
+    assert not database.proves(query, TRACELESS)
 
 
 @pytest.mark.parametrize("name", SINCE)
@@ -271,6 +225,7 @@ def test_a_trick_of_newer_versions_is_seen_through(database: Database, name: str
     database.run("SELECT pg_advisory_unlock_all()")
     assert database.outlives_its_rollback(query)
     assert not database.proves(query)
+    assert not database.proves(query, TRACELESS)
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
@@ -283,6 +238,7 @@ def test_unknown_means_no(database: Database, name: str) -> None:
         return
     database.run(made)
     assert not database.proves(query)
+    assert not database.proves(query, TRACELESS)
 
 
 def test_functions_written_in_sql_depend_on_the_search_path_until_13(database: Database) -> None:
