@@ -162,11 +162,7 @@ class Scope:
 
     def is_traceless(self, query: str, now: float) -> bool:
         """Whether `query` is proven to leave nothing in the session; asked when it is sent."""
-        if self._own is not None:
-            return False
-        # Texts of ASCII are the same in all encodings.
-        in_utf8 = query.isascii() or self._parameters.get("client_encoding") == "UTF8"
-        return in_utf8 and self.traceless.is_proven(query, now)
+        return self._own is None and self.traceless.is_proven(query, now)
 
     def may_guess(self) -> bool:
         """Whether a statement of which nothing is known may run with its results in binary."""

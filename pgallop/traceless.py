@@ -110,7 +110,7 @@ class Traceless:
         self._generation = 0
 
     def is_proven(self, query: str, now: float) -> bool:
-        """Whether `query` is known to leave nothing behind, to a server that reads it as UTF-8.
+        """Whether `query` is known to leave nothing behind.
 
         Args:
             query: the text as it is sent.

@@ -214,7 +214,7 @@ def test_long_texts_are_not_read_all_at_once() -> None:
 
 def test_a_scope_asks_for_its_server() -> None:
     knowledge = Knowledge()
-    scopes = [Scope(knowledge, server, {"client_encoding": "UTF8"}) for server in "aab"]
+    scopes = [Scope(knowledge, server, {}) for server in "aab"]
     come(scopes[0].traceless, READ, 0.0)
     answered(scopes[0].traceless, 0.0)
     assert [scope.is_traceless(READ, 5.0) for scope in scopes] == [True, True, False]

@@ -39,6 +39,19 @@ _KEYWORD_OPERATORS = {
     "similar": ("~", "!~"),
 }
 
+# What can stand behind FOR UPDATE. It could be `substring(a FOR update(1))`, or a type's name.
+_BEHIND_A_LOCK = (
+    [],
+    [")"],
+    ["of"],
+    ["nowait"],
+    ["skip"],
+    ["limit"],
+    ["offset"],
+    ["fetch"],
+    ["for"],
+)
+
 # Servers cut names off after 63 bytes (NAMEDATALEN), so that a longer one means a shorter one. A
 # character takes at most four bytes, in whatever encoding the server has.
 _NAME_BYTES = 63
@@ -91,6 +104,9 @@ def candidate(query: str) -> Candidate | None:
     tokens = _statement(query)
     words = [_word(token) for token in tokens]
     names = [_name(token) for token in tokens]
+    for i, word in enumerate(words):
+        if word == "update" and _is_lock(words, i):
+            names[i] = None  # which would be taken for a statement that writes
     if "" in names or not _has_right_verbs(words):
         return None
     functions: set[str] = set()
@@ -173,6 +189,12 @@ def _has_right_verbs(words: list[str]) -> bool:
     if verb in ("insert", "merge"):
         return rest[:1] == ["into"] and "into" not in rest[1:]
     return (verb in _VERBS or verb == "()") and "into" not in rest
+
+
+def _is_lock(words: list[str], i: int) -> bool:
+    """Whether the `update` there is that of FOR UPDATE or FOR NO KEY UPDATE."""
+    is_behind = words[i - 1 : i] == ["for"] or words[max(i - 3, 0) : i] == ["for", "no", "key"]
+    return is_behind and words[i + 1 : i + 2] in _BEHIND_A_LOCK
 
 
 def _operators(tokens: list[Token], words: list[str]) -> frozenset[str]:

@@ -189,13 +189,21 @@ relation(oid, written) AS (
     CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(one.oids), pg_catalog.unnest(one.writes))
         AS r(oid, written)
 ),
+-- Whether something is set to its default: by INSERT, by that word, or by a foreign key.
+fill(defaults) AS (
+    SELECT $1::pg_catalog.text[] && '{insert,default}'::pg_catalog.text[] OR EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS k
+        WHERE k.contype = 'f' AND pg_catalog.concat(k.confdeltype, k.confupdtype) ~ 'd'
+    )
+),
 -- What the server computes when it reads or writes them.
 expression(tree) AS (
     SELECT d.adbin::pg_catalog.text
     FROM relation AS r
     JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-    WHERE r.written OR (pg_catalog.to_jsonb(a) ->> 'attgenerated') <> ''
+    CROSS JOIN fill AS f
+    WHERE r.written AND f.defaults OR (pg_catalog.to_jsonb(a) ->> 'attgenerated') <> ''
     UNION ALL
     SELECT k.conbin::pg_catalog.text
     FROM relation AS r JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid
@@ -395,7 +403,8 @@ AND NOT EXISTS (
 _NOTHING_KEPT = """
 AND NOT EXISTS (
     SELECT FROM relation AS r JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid
-    WHERE r.written AND a.attidentity <> ''
+    CROSS JOIN fill AS f
+    WHERE r.written AND f.defaults AND a.attidentity <> ''
 )
 AND NOT EXISTS (
     SELECT FROM relation AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.oid

@@ -1,4 +1,4 @@
-"""What the text of a statement says about running it again; tests/server has the other half."""
+"""What the text of a statement says about its harm; tests/server has the other half."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgallop.sql.harmless import PROOF, candidate
+from pgallop.sql.harmless import PROOF, TRACELESS, candidate
 from pgallop.sql.lexer import Kind, tokenize
 
 
@@ -130,6 +130,31 @@ def test_what_is_uncertain_is_refused(query: str) -> None:
     assert candidate(query) is None
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT * FROM t FOR UPDATE", False),
+        ("SELECT * FROM t FOR NO KEY UPDATE OF t NOWAIT;", False),
+        ("SELECT * FROM (SELECT 1 FROM t FOR UPDATE SKIP LOCKED) x", False),
+        ("SELECT * FROM t FOR UPDATE FOR SHARE", False),
+        ("WITH x AS (SELECT * FROM t FOR UPDATE) UPDATE t SET n = 1", True),
+        ("WITH x AS (DELETE FROM t RETURNING n) SELECT n FROM x FOR UPDATE", True),
+        # These could be a function, a type, a schema, a column and a table.
+        ("SELECT substring('a' FOR update(1))", True),
+        ("SELECT substring('a' FOR update '1')", True),
+        ("SELECT substring('a' FOR update.f(1))", True),
+        ("SELECT substring('a' FOR update) FROM t", False),
+        ("SELECT * FROM key update", True),
+        ("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", True),
+        ("SELECT 'insert'", False),
+    ],
+)
+def test_who_writes(query: str, expected: bool) -> None:
+    found = candidate(query)
+    assert found is not None
+    assert found.writes() is expected
+
+
 def test_names_are_folded_as_the_server_does() -> None:
     found = candidate('SELECT Id, "Id", "a""b", naïve FROM Public.T')
     assert found is not None
@@ -199,15 +224,16 @@ def test_any_text_is_decided(query: str) -> None:
         assert "" not in found.identifiers
 
 
-def test_the_proof_depends_on_no_search_path() -> None:
-    tokens = [token for token in tokenize(PROOF) if token.kind is not Kind.SPACE]
+@pytest.mark.parametrize("proof", [PROOF, TRACELESS], ids=["PROOF", "TRACELESS"])
+def test_the_proof_depends_on_no_search_path(proof: str) -> None:
+    tokens = [token for token in tokenize(proof) if token.kind is not Kind.SPACE]
     assert {token.kind for token in tokens}.isdisjoint({Kind.INVALID, Kind.COMMENT})
     words = [token.text for token in tokens]
     # The operators of these cannot be given a schema.
     assert set(words).isdisjoint({"IN", "LIKE", "BETWEEN", "USING", "NULLIF", "DISTINCT"})
-    own = set(re.findall(r"(\w+)\([\w, ]+\) AS \(", PROOF))
+    own = set(re.findall(r"(\w+)\([\w, ]+\) AS \(", proof))
     assert {"known", "relation", "reachable"} <= own
-    aliases = set(re.findall(r"\) AS (\w+)\(", PROOF))
+    aliases = set(re.findall(r"\) AS (\w+)\(", proof))
     skipped = ("(", "LATERAL", "ROWS")
     for i, token in enumerate(tokens):
         before = words[max(0, i - 4) : i]
