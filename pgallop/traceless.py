@@ -8,8 +8,8 @@ catalogue is asked (`sql.proof.TRACELESS`). Unknown means no. What a pool does:
     scope.is_traceless(query, now)  at each text that its user runs: a look into a dict. One no, and
                                     the session is reset at release; so it is where a transaction is
                                     open then, and after everything that is no text of one statement
-                                    (listeners, COPY, what `init` and `setup` did). What the driver
-                                    says to begin and end transactions leaves nothing.
+                                    (listeners, COPY, what `init` did). BEGIN, COMMIT, savepoints
+                                    and what they are in count as nothing, if it is over.
     traceless.is_curious(now)       whether there is a question to the server.
     await traceless.learn(dispatch) asks it, in 15 ms or so, on a connection that the pool has taken
                                     for that like a user, and that needs no reset behind it.
@@ -23,6 +23,7 @@ the same `Knowledge` sees. Changes that others make, or functions, are noticed a
 Names are looked for in all schemas, so that search_path and role do not matter.
 """
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,6 +52,23 @@ BATCH_LENGTH = 4000
 
 # Seconds that the answer may take.
 TIMEOUT = 5.0
+
+# What begins and ends transactions leaves nothing when they are over. COMMIT PREPARED and the like
+# are something else.
+_CONTROL = re.compile(
+    r"""\s* (?:
+      (?: begin (?:\s+ (?:work|transaction))? | start \s+ transaction )
+        (?: \s*+ ,?+ \s*+ \b (?: isolation \s+ level \s+
+              (?: serializable | repeatable \s+ read | read \s+ (?:un)?committed )
+            | read \s+ (?:only|write) | (?:not \s+)? deferrable ) )*+
+    | (?: commit | end | rollback | abort ) (?:\s+ (?:work|transaction))?
+    | (?: savepoint
+        | release (?:\s+ savepoint)?
+        | rollback (?:\s+ (?:work|transaction))? \s+ to (?:\s+ savepoint)?
+      ) \s+ [a-z_] [a-z0-9_]*
+    ) \s* ;? \s*""",
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+)
 
 
 class Question(NamedTuple):
@@ -110,7 +128,7 @@ class Traceless:
         self._generation = 0
 
     def is_proven(self, query: str, now: float) -> bool:
-        """Whether `query` is known to leave nothing behind.
+        """Whether `query` is known to leave nothing behind when its transaction is over.
 
         Args:
             query: the text as it is sent.
@@ -119,7 +137,9 @@ class Traceless:
         until = self._proven.get(query)
         if until is not None and now < until:
             return True
-        if query not in self._open and len(query) <= LONGEST:
+        if len(query) <= LONGEST and query not in self._open:
+            if _CONTROL.fullmatch(query) is not None:
+                return True
             self._notice(query, now)
         return False
 
@@ -164,7 +184,7 @@ class Traceless:
         """The names in some of the texts that are wanted, but for those whose text is a no."""
         from pgallop.sql.harmless import candidate  # on use: it takes 20 ms to import
 
-        candidates = []
+        candidates: list[tuple[str, Candidate]] = []
         length = 0
         while self._wanted and len(candidates) < BATCH and length < BATCH_LENGTH:
             query = self._wanted.popleft()

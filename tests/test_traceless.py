@@ -96,6 +96,53 @@ def test_a_text_that_cannot_be_harmless_is_never_asked_about() -> None:
     assert not known.is_curious(100.0)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "BEGIN",
+        "begin work;",
+        "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE",
+        "START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE, NOT DEFERRABLE ;",
+        "COMMIT",
+        " End Transaction ",
+        "ROLLBACK",
+        "ABORT",
+        "SAVEPOINT pgallop_savepoint_1",
+        "RELEASE SAVEPOINT a",
+        "RELEASE a",
+        "ROLLBACK TO SAVEPOINT a;",
+        "ROLLBACK WORK TO a",
+    ],
+)
+def test_transactions_leave_nothing_when_they_are_over(query: str) -> None:
+    known = Traceless()
+    assert known.is_proven(query, 0.0)
+    assert not known._seen
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COMMIT PREPARED 'a'",
+        "PREPARE TRANSACTION 'a'",
+        "COMMIT; SET a.b = 1",
+        "BEGIN; SET a.b = 1",
+        "SET TRANSACTION READ ONLY",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        "BEGIN ISOLATION LEVEL",
+        "BEGINREAD ONLY",
+        "BEGIN READ ONLYREAD WRITE",
+        "COMMIT\u00a0",
+        "SAVEPOINT",
+        'SAVEPOINT "a"',
+        "END IF",
+        "BEGIN " + "READ ONLY " * 399 + "x",
+    ],
+)
+def test_what_only_looks_like_it(query: str) -> None:
+    assert not Traceless().is_proven(query, 0.0)
+
+
 def test_after_a_no_they_are_divided() -> None:
     known = Traceless()
     queries = [f"SELECT {n}" for n in range(16)]

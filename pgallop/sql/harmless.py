@@ -40,7 +40,7 @@ _KEYWORD_OPERATORS = {
 }
 
 # What can stand behind FOR UPDATE. It could be `substring(a FOR update(1))`, or a type's name.
-_BEHIND_A_LOCK = (
+_BEHIND_A_LOCK: tuple[list[str], ...] = (
     [],
     [")"],
     ["of"],
