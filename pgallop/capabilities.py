@@ -49,6 +49,7 @@ class Capabilities:
         cursors: CLOSE ALL.
         notifications: LISTEN, NOTIFY, UNLISTEN.
         temporary_tables: DISCARD TEMP.
+        sequences: DISCARD SEQUENCES.
         atomic: an error undoes all that its transaction has done, whatever that was.
 
     Example:
@@ -64,14 +65,16 @@ class Capabilities:
     cursors: bool = False
     notifications: bool = False
     temporary_tables: bool = False
+    sequences: bool = False
     atomic: bool = False
 
     @property
     def reset_query(self) -> str:
         """One script that makes a session as good as new, outside of a transaction; "" if none can.
 
-        What it leaves: prepared statements, which the cache goes on using, what currval() and
-        lastval() tell, loaded libraries.
+        What it leaves: prepared statements, which the cache goes on using, loaded libraries with
+        what they keep (connections of dblink, global variables of PL/Perl and PL/Python), what
+        setseed() has sown. Values that a sequence with CACHE has in store for the session are lost.
 
         All of it is one transaction (an error in any part of it would undo all), so it has only
         what the server knows. First of all it is the session's own user again with its own
@@ -86,6 +89,7 @@ class Capabilities:
             (self.cursors, "CLOSE ALL"),
             (self.notifications, "UNLISTEN *"),
             (self.temporary_tables, "DISCARD TEMP"),
+            (self.sequences, "DISCARD SEQUENCES"),
         )
         return "; ".join([statement for known, statement in statements if known])
 
@@ -120,6 +124,7 @@ def capabilities(reported: Mapping[str, str]) -> Capabilities:
         cursors=version >= (8, 3),
         notifications=version >= (9, 0),
         temporary_tables=version >= (8, 3),
+        sequences=version >= (9, 4),
         # In YugabyteDB statements that define something commit on their own, in CockroachDB a part
         # of them fails behind the commit (XXA00). In Redshift TRUNCATE commits.
         atomic=version >= (8, 1) and not yugabyte,

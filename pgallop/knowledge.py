@@ -213,6 +213,9 @@ def on_tags(scope: Scope, statements: StatementCache, registry: Registry, reques
     for tag in tags:
         if changes.forgets_statements(tag):
             statements.clear(forgotten=True)
+            statements.has_others = False
+        elif tag == "PREPARE":
+            statements.has_others = True
         elif changes.changes_what_exists(tag):
             statements.clear(forgotten=False)
     statements.forget_naming(changes.created(request.text()))

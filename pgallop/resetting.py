@@ -1,6 +1,7 @@
 """`Resetting`: a session as good as new, whoever has left what in it.
 
     ROLLBACK          where a transaction is open, or is about to be
+    DEALLOCATE ALL    where the program has made statements by PREPARE
     the reset query   one script in one Query message (`Capabilities.reset_query`)
 
 Both travel together, behind all that was sent before and in front of all that comes later, so that
@@ -12,7 +13,7 @@ The order counts: a script that is wrong must not keep ROLLBACK from being run, 
 message of its own. And ROLLBACK is not sent for nothing: the server would log a warning each time.
 
 Source: PostgreSQL documentation, DISCARD, whose ALL cannot be used: it also forgets the prepared
-statements, and cannot be sent together with anything.
+statements that are the driver's, and cannot be sent together with anything.
 """
 
 import asyncio
@@ -117,6 +118,10 @@ class Resetting:
         elif outermost is not None:
             dispatch.ownership.ended(outermost)  # the server knows nothing of it
         if query:
+            if dispatch.statements.has_others:
+                # What is sent behind it prepares its statements anew.
+                dispatch.statements.clear(forgotten=True)
+                attempt.answers.append(dispatch.control("DEALLOCATE ALL"))
             attempt.answers.append(
                 dispatch.control(query, lambda request: self._on_reset(query, attempt, request))
             )
