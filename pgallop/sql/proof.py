@@ -52,6 +52,10 @@ _LIBRARIES = """
     citext cube hstore isn ltree seg vector postgis-3 postgis_raster-3
 """
 
+# What is called immutable there, and has the session read other texts as numbers from then on
+# (isn_weak(), until PostgreSQL 17).
+_REMEMBERED = "accept_weak_input"
+
 # Functions, tables and types are written with their schema, the operators get it below.
 # No IN, LIKE, BETWEEN, JOIN USING or CASE x WHEN: their operators cannot be given a schema.
 _SQL = """
@@ -96,7 +100,8 @@ simple(oid) AS (
     WHERE p.oid >= 16384 AND p.provolatile <> 'v'
         AND (p.prolang = 12 AND p.prosrc <> 'aggregate_dummy'
                 AND p.prosrc = ANY (SELECT o.source FROM own AS o)
-            OR p.prolang = 13 AND p.probin = ANY (<libraries>::pg_catalog.text[]))
+            OR p.prolang = 13 AND p.probin = ANY (<libraries>::pg_catalog.text[])
+                AND NOT p.prosrc = ANY (<remembered>::pg_catalog.text[]))
 ),
 -- And they make aggregates of them.
 known(oid) AS (
@@ -436,13 +441,14 @@ def _qualified(sql: str) -> str:
     return " ".join("".join(parts).split(" "))
 
 
-def _proof(sql: str, excepted: Iterable[str] = ()) -> str:
-    """The question in which all functions are known that are listed, but for some."""
+def _proof(sql: str, excepted: str = "", remembered: str = "") -> str:
+    """The question in which what is listed is known, but for some functions, there and in C."""
     literals = {
-        "functions": _literal(sorted({*FUNCTIONS.split()}.difference(excepted))),
-        "volatile": _literal(sorted({*VOLATILE.split()}.difference(excepted))),
+        "functions": _literal(sorted({*FUNCTIONS.split()}.difference(excepted.split()))),
+        "volatile": _literal(sorted({*VOLATILE.split()}.difference(excepted.split()))),
         "nodes": _literal(_NODES.split()),
         "libraries": _literal([f"$libdir/{name}" for name in _LIBRARIES.split()]),
+        "remembered": _literal(remembered.split()),
         "triggers": _literal(_TRIGGERS),
         "types": "':[a-z_]*type(?:id|Id)? ([0-9]+)'",
     }
@@ -460,7 +466,7 @@ error in answer to it is a no. The names of several statements at once are asked
 is one to each of them.
 """
 
-TRACELESS = _proof(_SQL + _NOTHING_KEPT, LEAVING.split())
+TRACELESS = _proof(_SQL + _NOTHING_KEPT, LEAVING, _REMEMBERED)
 """The same, but asked is whether it leaves nothing in its session once its transaction has ended.
 
 That is what the next user of the session could see: settings, role, locks, temporary tables,

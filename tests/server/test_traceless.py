@@ -161,6 +161,17 @@ def test_a_trace_is_foreseen(database: Database, name: str) -> None:
     assert fingerprint(database) != before
 
 
+def test_what_an_extension_remembers(database: Database) -> None:
+    """The function is called immutable until PostgreSQL 17."""
+    database.run("CREATE EXTENSION isn")
+    assert database.proves("SELECT isbn13(issn) FROM (SELECT '0-393-04002-X'::isbn) x", TRACELESS)
+    assert not database.proves("SELECT isn_weak(true)", TRACELESS)
+    before = database.ask("SELECT isn_weak()")
+    database.run("SELECT isn_weak(true)")
+    assert database.ask("SELECT isn_weak()") != before
+    database.run("SELECT isn_weak(false)")
+
+
 def test_rows_of_a_temporary_table_stay(database: Database) -> None:
     database.run("CREATE TEMP TABLE scratch (n int)")
     assert database.proves("SELECT n FROM scratch", TRACELESS)

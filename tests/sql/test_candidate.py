@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pgallop.sql import changes
 from pgallop.sql.harmless import PROOF, TRACELESS, candidate
 from pgallop.sql.lexer import Kind, tokenize
 
@@ -222,6 +223,11 @@ def test_any_text_is_decided(query: str) -> None:
     if found is not None:
         assert found.functions <= found.identifiers
         assert "" not in found.identifiers
+
+
+def test_who_asks_stays_who_he_is() -> None:
+    """Its text does not look as if names meant something else from then on in its session."""
+    assert not changes.is_notable(TRACELESS)
 
 
 @pytest.mark.parametrize("proof", [PROOF, TRACELESS], ids=["PROOF", "TRACELESS"])
