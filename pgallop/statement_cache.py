@@ -15,8 +15,8 @@ class StatementCache:
     however many there are: somebody is about to run it, and the server must not be told to forget
     it before it has been told to run it. `size`: 0 keeps only these. `max_text`: characters of the
     longest text that is kept, 0 for no limit. `lifetime`: seconds after which `expire` lets one go,
-    0 for never; `timer`: what will call it. `has_others`: the session may have prepared statements that
-    the program has made by PREPARE.
+    0 for never; `timer`: what will call it. `has_others`: the session may have prepared
+    statements that the program has made by PREPARE.
     """
 
     def __init__(self, size: int, max_text: int = 0, lifetime: float = 0) -> None:
