@@ -602,7 +602,8 @@ class Connection(TypeCodecs):
         over, and what is called in them raises InterfaceError until they are left. Listeners for
         notifications and notices are removed. Then `get_reset_query` runs: on PostgreSQL it goes
         back to the session's own user, role and settings, gives up advisory locks and cursors,
-        stops to listen and drops temporary tables. Prepared statements stay.
+        stops to listen, drops temporary tables and forgets what sequences have told. Prepared
+        statements stay, but for those of PREPARE.
 
         Statements that are under way are answered first; what is called from now on comes behind
         the reset. A caller who is cancelled or out of time does not stop it.
