@@ -5,11 +5,12 @@ nothing there: no setting, role, lock, temporary table, cursor, channel, last va
 A text alone does not tell (a view, a default or an operator may call set_config()), so the server's
 catalogue is asked (`sql.proof.TRACELESS`). Unknown means no. What a pool does:
 
-    scope.is_traceless(query, now)  at each text that its user runs: a look into a dict. One no, and
-                                    the session is reset at release; so it is where a transaction is
-                                    open then, and after everything that is no text of one statement
-                                    (listeners, COPY, what `init` did). BEGIN, COMMIT, savepoints
-                                    and what they are in count as nothing, if it is over.
+    scope.is_traceless(query, now)  at each text that its user runs (`Request.runs`): a look into a
+                                    dict. One no, and the session is reset at release; so it is
+                                    where a transaction is open then, and after everything that is
+                                    no text of one statement (listeners, COPY, what `init` did).
+                                    BEGIN, COMMIT, savepoints and what they are in count as nothing,
+                                    if it is over.
     traceless.is_curious(now)       whether there is a question to the server.
     await traceless.learn(dispatch) asks it, in 15 ms or so, on a connection that the pool has taken
                                     for that like a user, and that needs no reset behind it.

@@ -85,5 +85,9 @@ class Convert(Request):
             reader.expect_end()
         return False
 
+    def runs(self) -> tuple[str, ...] | None:
+        # Only the types' own functions, which the statement has called whose values these are.
+        return ()
+
     def result(self) -> Any:
         return self.converted

@@ -287,6 +287,9 @@ class Execute(Request):
     def text(self) -> str:
         return self.statement.query
 
+    def runs(self) -> tuple[str, ...] | None:
+        return (self.statement.query,)
+
     def result(self) -> Any:
         unreadable = self.unreadable()
         if unreadable is not None:

@@ -129,6 +129,9 @@ class Pipeline(Request):
         notable = [each.statement for each in self.executes if each.statement.notable]
         return "; ".join([statement.query for statement in notable])
 
+    def runs(self) -> tuple[str, ...] | None:
+        return tuple([each.statement.query for each in self.executes])
+
     def query(self) -> str | None:
         """The statement whose turn it is."""
         if self.answered == len(self.executes) or not self.begun:

@@ -126,6 +126,9 @@ class ClosePortal(Request):
         frontend.close_portal(writer, self.portal)
         frontend.sync(writer)
 
+    def runs(self) -> tuple[str, ...] | None:
+        return ()
+
     def on_message(self, tag: int, reader: Reader) -> bool:
         if self.step(tag) == DONE:
             return True

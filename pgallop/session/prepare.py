@@ -104,6 +104,9 @@ class Prepare(Request):
         frontend.describe_statement(writer, self.name)
         frontend.sync(writer)
 
+    def runs(self) -> tuple[str, ...] | None:
+        return ()
+
     def on_message(self, tag: int, reader: Reader) -> bool:
         if self.on_prologue(tag, reader):
             return False

@@ -167,6 +167,10 @@ class Request:
         """What was sent, of which `tags` tell."""
         return ""
 
+    def runs(self) -> tuple[str, ...] | None:
+        """The texts of all statements that it runs, but for BEGIN; None if that is not known."""
+        return None
+
     def note(self, tag: str) -> None:
         """Keep the tag of a notable statement."""
         if self.tags is None:

@@ -77,5 +77,8 @@ class SimpleQuery(Request):
     def text(self) -> str:
         return self.query
 
+    def runs(self) -> tuple[str, ...] | None:
+        return (self.query,)
+
     def result(self) -> Any:
         return self.command
