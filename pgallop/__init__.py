@@ -16,6 +16,10 @@ from pgallop.connection import Connection
 from pgallop.errors import *  # noqa: F403 (they belong to the vocabulary, under asyncpg's names)
 from pgallop.knowledge import Knowledge
 from pgallop.pipeline import Pipeline, PipelinedStatement
+from pgallop.pool.creating import create_pool
+from pgallop.pool.lease import PoolConnectionProxy
+from pgallop.pool.pool import Pool
+from pgallop.pool.stats import PoolStats
 from pgallop.rows.record import Record
 from pgallop.session.outcomes import Outcome
 from pgallop.statement import PreparedStatement
@@ -32,6 +36,9 @@ __all__ = [
     "Outcome",
     "Pipeline",
     "PipelinedStatement",
+    "Pool",
+    "PoolConnectionProxy",
+    "PoolStats",
     "PreparedStatement",
     "Record",
     "Transaction",
@@ -39,6 +46,7 @@ __all__ = [
     "__compiled__",
     "__version__",
     "connect",
+    "create_pool",
     "errors",
     "exceptions",
     "types",

@@ -9,7 +9,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from pgallop import resolving
 from pgallop.capabilities import Capabilities, capabilities
@@ -36,6 +36,7 @@ from pgallop.stream import RowStream
 from pgallop.transaction import Transaction
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
+from pgallop.transport.stream import Stream
 from pgallop.type_codecs import TypeCodecs
 from pgallop.types import ServerSettings, ServerVersion, parse_server_version
 from pgallop.wire import frontend
@@ -748,6 +749,26 @@ class Connection(TypeCodecs):
             f"<{type(self).__module__}.{type(self).__name__} {self._options.user}@"
             f"{self._link.host.host}:{self._link.host.port}/{self._options.database} {state}>"
         )
+
+
+class Inside(NamedTuple):
+    """What a pool has to know of a connection beside its verbs."""
+
+    dispatch: Dispatch
+    session: Session
+    stream: Stream
+    resetting: Resetting
+
+
+def inside(connection: Connection) -> Inside:
+    """What `connection` is made of, for a pool."""
+    link = connection._link  # pyright: ignore[reportPrivateUsage]
+    return Inside(
+        connection._dispatch,  # pyright: ignore[reportPrivateUsage]
+        link.session,
+        link.stream,
+        connection._resetting,  # pyright: ignore[reportPrivateUsage]
+    )
 
 
 def on_reset(scope: Scope, dispatch: Dispatch, session: Session, script: str) -> None:

@@ -30,6 +30,7 @@ cdef class Dispatch:
 
     cpdef object check_loop(self)
     @cython.locals(request=Execute)
-    cpdef Execute execute(self, Statement statement, tuple args, bint limited, object into)
+    cpdef Execute execute(self, Statement statement, tuple args, bint limited, object into,
+                          object waiter=*)
     cpdef object submit(self, Request request, bint begins=*, bint at_once=*)
     cpdef object arm(self, Request request, object seconds, object timeout)

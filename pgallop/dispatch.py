@@ -142,10 +142,13 @@ class Dispatch:
         limited: bool,
         timeout: float | None,
         into: Any = None,
+        waiter: "asyncio.Future[Any] | None" = None,
+        seconds: float | None = None,
     ) -> Execute | None:
         """Submit a statement that is prepared and may run now; None if it first has to wait.
 
         `key`: its text, or that of a statement of its own. `into`: what its rows are made into.
+        `waiter`: who waits for it already; `seconds`: what is left of his timeout.
         """
         self.check_loop()  # first of all: what follows is not for several threads
         try:
@@ -166,20 +169,27 @@ class Dispatch:
             return None
         timeout = self._command_timeout if timeout is None else checked_seconds(timeout)
         try:
-            request = self.execute(statement, args, limited, into)
+            request = self.execute(statement, args, limited, into, waiter)
         except DataError as error:
             if is_too_long(error):
                 raise
             return None  # a type may be another one by now: it is described anew
         if timeout is not None:
-            self.arm(request, timeout, timeout)
+            self.arm(request, timeout if seconds is None else seconds, timeout)
         return request
 
     def execute(
-        self, statement: Statement, args: tuple[Any, ...], limited: bool, into: Any
+        self,
+        statement: Statement,
+        args: tuple[Any, ...],
+        limited: bool,
+        into: Any,
+        waiter: "asyncio.Future[Any] | None" = None,
     ) -> Execute:
-        """Submit a statement to be run."""
-        request = Execute(self._loop.create_future(), statement, args, limited, into)
+        """Submit a statement to be run; `waiter`: who waits for it, by default he who gets it."""
+        if waiter is None:
+            waiter = self._loop.create_future()
+        request = Execute(waiter, statement, args, limited, into)
         self.submit(request)
         if statement.prepare is not None:
             preparing.ride(statement)

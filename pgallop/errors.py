@@ -69,6 +69,8 @@ __all__ = [
     "InvalidCachedStatementError",
     "OutdatedSchemaCacheError",
     "PipelineError",
+    "PoolFullError",
+    "PoolTimeoutError",
     "PostgresError",
     "PostgresLogMessage",
     "PostgresMessage",
@@ -76,6 +78,7 @@ __all__ = [
     "SocketNotFoundError",
     "TargetServerAttributeNotMatched",
     "TransactionAborted",
+    "TransactionOutcomeUnknown",
     "UnknownPostgresError",
     "UnsupportedClientFeatureError",
     "UnsupportedServerFeatureError",
@@ -120,6 +123,17 @@ class ClientConfigurationError(InterfaceError, ValueError):
 
 class ConnectionBusyError(InterfaceError, TimeoutError):
     """Another task's transaction has kept the connection for too long; nothing was sent."""
+
+
+class PoolTimeoutError(InterfaceError, TimeoutError):
+    """No connection of the pool became free in time; nothing was sent.
+
+    If the pool could not connect meanwhile, why is the `__cause__`.
+    """
+
+
+class PoolFullError(InterfaceError):
+    """As many wait for a connection of the pool already as may (`max_waiting`)."""
 
 
 class UnsupportedClientFeatureError(InterfaceError):
@@ -188,6 +202,14 @@ class TransactionAborted(_sqlstate.InFailedSQLTransactionError):
             except UniqueViolationError:
                 pass  # use a nested transaction() around the INSERT instead
         # TransactionAborted
+    """
+
+
+class TransactionOutcomeUnknown(_sqlstate.TransactionResolutionUnknownError):
+    """The connection was lost behind COMMIT and before its answer: it may be stored, or not.
+
+    Nothing but a look at the data can tell. `Pool.run_transaction` does not run it again, for it
+    could be done twice. The loss is the `__cause__`.
     """
 
 

@@ -39,14 +39,21 @@ class Attempt:
     """One ROLLBACK and reset query on their way.
 
     `answers`: those that are to come. `status`: the transaction status behind the reset query, 0 as
-    long as it is not known.
+    long as it is not known. `then` is called at its end, with whether all of it was done.
     """
 
-    __slots__ = ("answers", "status")
+    __slots__ = ("answers", "status", "then")
 
-    def __init__(self) -> None:
+    def __init__(self, then: Callable[[bool], None] | None) -> None:
         self.answers: list[asyncio.Future[str]] = []
         self.status = 0
+        self.then = then
+
+    def end(self, is_done: bool) -> None:
+        """Tell, once, whether all was done."""
+        then, self.then = self.then, None
+        if then is not None:
+            then(is_done)
 
 
 class Resetting:
@@ -94,16 +101,18 @@ class Resetting:
         finally:
             dispatch.release()
 
-    def submit(self, query: str) -> Attempt:
+    def submit(self, query: str, then: Callable[[bool], None] | None = None) -> Attempt:
         """Send it, behind all that was sent before; then await `answered`, or call `leave`.
+
+        `then`: called where the last answer is read, before anything that comes behind it, or when
+        it never will be.
 
         Raises InterfaceError if the connection is closed.
         """
         dispatch = self._dispatch
         dispatch.check_usable()
-        for listeners in self._listeners:
-            listeners.forget_all()
-        attempt = Attempt()
+        self.forget_listeners()
+        attempt = Attempt(then)
         blocks = dispatch.ownership.blocks
         # One that is on its way to its end is seen to.
         ending = bool(blocks) and blocks[0].state is BlockState.CLOSING
@@ -112,7 +121,10 @@ class Resetting:
         if not ending and (begun or dispatch.in_transaction()):
             attempt.answers.append(
                 dispatch.control(
-                    "ROLLBACK", lambda request: self._on_rolled_back(outermost, request)
+                    "ROLLBACK",
+                    lambda request: self._on_rolled_back(
+                        outermost, None if query else attempt, request
+                    ),
                 )
             )
         elif outermost is not None:
@@ -125,7 +137,14 @@ class Resetting:
             attempt.answers.append(
                 dispatch.control(query, lambda request: self._on_reset(query, attempt, request))
             )
+        elif not attempt.answers:
+            attempt.end(True)
         return attempt
+
+    def forget_listeners(self) -> None:
+        """Nobody hears of notifications and notices any more."""
+        for listeners in self._listeners:
+            listeners.forget_all()
 
     async def answered(self, attempt: Attempt) -> None:
         """Wait for the end of an attempt, and raise what the server has refused it with."""
@@ -141,16 +160,23 @@ class Resetting:
             self._dispatch.canceller.expect(answer)
         attempt.answers.clear()  # they know errors whose frames know the attempt
 
-    def _on_rolled_back(self, block: Block | None, request: Request, times: int = 0) -> None:
+    def _on_rolled_back(
+        self, block: Block | None, last: Attempt | None, request: Request, times: int = 0
+    ) -> None:
+        """`last`: the attempt that ends with this."""
         # Answered is not ended: a cancellation can hit ROLLBACK before it does anything.
         if is_open(request.status) and self._dispatch.roll_back(
-            lambda request, times: self._on_rolled_back(block, request, times), times + 1
+            lambda request, times: self._on_rolled_back(block, last, request, times), times + 1
         ):
             return
         if block is not None:
             self._dispatch.ownership.ended(block)
+        if last is not None:
+            last.end(request.status == IDLE)
 
     def _on_reset(self, query: str, attempt: Attempt, request: Request) -> None:
         attempt.status = request.status
-        if request.error is None and request.status == IDLE and self.on_complete is not None:
+        is_done = request.error is None and request.status == IDLE
+        if is_done and self.on_complete is not None:
             self.on_complete(query)
+        attempt.end(is_done)

@@ -75,7 +75,7 @@ LEFT_BEHIND = 64
 class Slot:
     """The place of one connection.
 
-    `since`: when it became idle; `expires`: when it is too old; `queries`: how many it has run, as
+    `since`: when it became free; `expires`: when it is too old; `queries`: how many it has run, as
     the pool counts them.
     """
 
@@ -112,8 +112,9 @@ class Policy:
         random: gives numbers from 0 to 1.
 
     `size`: the connections that are open or being opened; `opening`: the latter; `waiting`: how
-    many wait; `returning`: how many are about to be ready again; `failures`: attempts to connect
-    that have failed since the last success.
+    many wait; `returning`: how many are about to be ready again, and `draining`: how many will be
+    some time; `failures`: attempts to connect
+    that have failed since the last success; `generation`: of slots that are not to be replaced.
 
     Example:
         >>> policy = Policy(0, 1, random=lambda: 0.5)
@@ -146,13 +147,14 @@ class Policy:
         self.size = 0
         self.opening = 0
         self.returning = 0
+        self.draining = 0
         self.waiting = 0
         self.failures = 0
         self._max_idle = max_idle
         self._max_lifetime = max_lifetime
         self._max_queries = max_queries
         self._random = random
-        self._generation = 0
+        self.generation = 0
         self._retries_at = (0.0, 0.0)  # while somebody waits, and else
         # The one that became idle last is taken first: what is not needed becomes old.
         self._idle: dict[Slot, None] = {}
@@ -244,7 +246,7 @@ class Policy:
     def is_due(self, slot: Slot, now: float) -> bool:
         """Whether a slot that nobody uses is to be closed instead of being used again."""
         return (
-            slot.generation != self._generation
+            slot.generation != self.generation
             or now >= slot.expires
             or slot.queries >= self._max_queries
             or self.size > self.max_size
@@ -252,8 +254,8 @@ class Policy:
 
     def free(self, slot: Slot, now: float) -> Waiter | None:
         """The slot can be used: by whom, out of the queue; None if it is idle now."""
-        if slot.state == RETURNING:
-            self.returning -= 1
+        self._is_back(slot)
+        slot.since = now
         queue = self._queue
         while queue:
             waiter = queue.popleft()
@@ -269,14 +271,23 @@ class Policy:
                     self._tidy_deadlines(2 * self.waiting + LEFT_BEHIND)
                 return waiter
         slot.state = IDLE
-        slot.since = now
         self._idle[slot] = None
         return None
 
     def give_back(self, slot: Slot, soon: bool) -> None:
         """Its user has gone, and it is being made ready for the next one."""
-        slot.state = RETURNING if soon else DRAINING
-        self.returning += soon
+        if soon:
+            slot.state = RETURNING
+            self.returning += 1
+        else:
+            slot.state = DRAINING
+            self.draining += 1
+
+    def _is_back(self, slot: Slot) -> None:
+        if slot.state == RETURNING:
+            self.returning -= 1
+        elif slot.state == DRAINING:
+            self.draining -= 1
 
     def lost(self, slot: Slot) -> None:
         """The connection is closed, or about to be; whoever has it must not give it back."""
@@ -286,8 +297,8 @@ class Policy:
             self._idle.pop(slot, None)
         elif slot.state == OPENING:
             self.opening -= 1
-        elif slot.state == RETURNING:
-            self.returning -= 1
+        else:
+            self._is_back(slot)
         slot.state = GONE
         self.size -= 1
 
@@ -324,7 +335,7 @@ class Policy:
     def open(self, slot: Slot) -> None:
         """A connection is being opened for a new slot; `opened` or `failed` follows."""
         slot.state = OPENING
-        slot.generation = self._generation
+        slot.generation = self.generation
         self.size += 1
         self.opening += 1
 
@@ -379,4 +390,4 @@ class Policy:
 
     def renew(self) -> None:
         """All connections are to be replaced: idle ones at once, the others when they are free."""
-        self._generation += 1
+        self.generation += 1

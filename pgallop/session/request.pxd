@@ -11,6 +11,7 @@ cdef class Request:
     cdef public object deadline
     cdef public object error
     cdef public object on_end
+    cdef public object after
     cdef public bint discarded
     cdef public bint exposed
     cdef readonly bint finished
@@ -37,3 +38,4 @@ cdef class Request:
     cdef object note(self, str tag)
     cdef object result(self)
     cdef object complete(self)
+    cdef bint tell(self) except -1

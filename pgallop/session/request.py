@@ -39,12 +39,14 @@ class Request:
     session knows from it what was sent. `exposed`: a cancellation meant for another request may hit
     it. `prologue`: the messages of a BEGIN that travels in front of its own, under the same Sync,
     and `begin_replies` how many replies to it are due. `on_end` is called when the request is
-    answered, dropped or lost. `tags`: the command tags of statements that may have changed what
-    others were prepared under. `helper`: it is there for the request behind it, whose caller is to
-    know what was wrong with it.
+    answered, dropped or lost; `after` behind that, when its waiter knows the outcome, with the
+    request and whether that is an error of which somebody was told. `tags`: the command tags of
+    statements that may have changed what others were prepared under. `helper`: it is there for the
+    request behind it, whose caller is to know what was wrong with it.
     """
 
     __slots__ = (
+        "after",
         "alone",
         "begin_replies",
         "deadline",
@@ -72,6 +74,7 @@ class Request:
     deadline: float | None
     error: BaseException | None
     on_end: Callable[["Request"], None] | None
+    after: Callable[["Request", bool], None] | None
     discarded: bool
     exposed: bool
     finished: bool
@@ -94,6 +97,7 @@ class Request:
         self.deadline = None
         self.error = None
         self.on_end = None
+        self.after = None
         self.discarded = False
         self.exposed = False
         self.finished = False
@@ -202,14 +206,20 @@ class Request:
             self.timer.cancel()
         if self.on_end is not None:
             self.on_end(self)
+        has_failed = self.tell()
+        if self.after is not None:
+            self.after(self, has_failed)
+
+    def tell(self) -> bool:
+        """Tell the waiter the outcome, if there is one; whether that is an error."""
         waiter = self.waiter
         self.waiter = None
         # A waiter that is done was cancelled in this very tick.
         if waiter is None or waiter.done():
-            return
+            return False
         if self.discarded:
             waiter.set_result(None)  # whoever waits now only wants to know that it is over
-            return
+            return False
         result = None
         if self.error is None:
             try:
@@ -218,7 +228,8 @@ class Request:
                 self.error = error
         if self.error is None:
             waiter.set_result(result)
-        else:
-            waiter.set_exception(self.error)
-            # Its traceback will lead to frames that know this request.
-            self.error = None
+            return False
+        waiter.set_exception(self.error)
+        # Its traceback will lead to frames that know this request.
+        self.error = None
+        return True

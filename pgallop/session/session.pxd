@@ -23,6 +23,9 @@ cdef class Session:
     cdef public bint paused
     cdef public bint serial
     cdef readonly int64_t sent
+    cdef readonly int64_t received
+    cdef readonly int64_t answered
+    cdef readonly int64_t refused
     cdef readonly Py_ssize_t wanted
     cdef readonly int status
     cdef readonly object failure
@@ -34,6 +37,7 @@ cdef class Session:
     cdef public object on_head
     cdef public object on_idle
     cdef public object on_tags
+    cdef public object watcher
 
     cpdef object trust(self, Py_ssize_t max_message_size)
     cpdef object submit(self, Request request, bint at_once=*)

@@ -51,18 +51,20 @@ class Session:
     that is `open` or has to be `alone`, behind a full output, or while `held`. `sent`: how many
     bytes `take` has handed over; `wanted`: how many of the requests somebody waits for. `status`:
     the transaction status of the last ReadyForQuery; `failure`: what made the transaction fail that
-    it is in.
-    `exposed`: a cancellation may hit all that is written from now on, for nobody knows whether and
-    when its signal comes. `orphaned`: the transaction is one that nobody will end, and its ROLLBACK
-    is on the way. `parameters`: what ParameterStatus reported. `broken`: why the
+    it is in. `received`: how many bytes have come; `answered`: how many requests were answered, and
+    `refused`: how many of them by an error. `watcher` is called with each request before it is
+    written. `exposed`: a cancellation may hit all that is written from now on, for nobody knows
+    whether and when its signal comes. `orphaned`: the transaction is one that nobody will end, and
+    its ROLLBACK is on the way. `parameters`: what ParameterStatus reported. `broken`: why the
     conversation ended, or None. `on_head` is called when the queue has run empty and when a
     discarded request is its head; `on_idle`, while it is set, when a request has ended outside of a
     transaction; `on_tags` with a request that has `tags`. `paused`: listeners do not keep up, and
-    `pump` stops behind each message of theirs. `serial`: every request is
-    `alone`, but for a `helper`.
+    `pump` stops behind each message of theirs. `serial`: every request is `alone`, but for a
+    `helper`.
     """
 
     __slots__ = (
+        "answered",
         "blocker",
         "broken",
         "dropping",
@@ -80,12 +82,15 @@ class Session:
         "orphaned",
         "parameters",
         "paused",
+        "received",
+        "refused",
         "requests",
         "sent",
         "serial",
         "status",
         "waiting",
         "wanted",
+        "watcher",
         "writer",
     )
 
@@ -102,6 +107,9 @@ class Session:
     paused: bool
     serial: bool
     sent: int
+    received: int
+    answered: int
+    refused: int
     wanted: int
     status: int
     failure: BaseException | None
@@ -113,6 +121,7 @@ class Session:
     on_head: Callable[[], None] | None
     on_idle: Callable[[], None] | None
     on_tags: Callable[[Request], None] | None
+    watcher: Callable[[Request], None] | None
 
     def __init__(self, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
         self.framing = Framing(max_message_size)
@@ -128,6 +137,9 @@ class Session:
         self.paused = False
         self.serial = False
         self.sent = 0
+        self.received = 0
+        self.answered = 0
+        self.refused = 0
         self.wanted = 0
         self.status = IDLE
         self.failure = None
@@ -139,6 +151,7 @@ class Session:
         self.on_head = None
         self.on_idle = None
         self.on_tags = None
+        self.watcher = None
 
     def trust(self, max_message_size: int) -> None:
         """Take messages of so many bytes from now on: the server is who it has to be."""
@@ -171,6 +184,8 @@ class Session:
             self.waiting.append(request)
 
     def enqueue(self, request: Request) -> None:
+        if self.watcher is not None:
+            self.watcher(request)
         writer = self.writer
         mark = writer.pos
         try:
@@ -280,6 +295,7 @@ class Session:
 
     def receive(self, data: bytes) -> None:
         """Take received bytes, for `pump`, when it has taken all that came before."""
+        self.received += len(data)
         self.framing.feed(data)
 
     def pump(self, limit: int) -> bool:
@@ -360,7 +376,9 @@ class Session:
         head.status = self.status
         if not head.discarded:
             self.wanted -= 1
+        self.answered += 1
         if head.error is not None or self.orphaned:
+            self.refused += 1
             self.judge(head)
         if head.tags is not None and self.on_tags is not None:
             self.on_tags(head)

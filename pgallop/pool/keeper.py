@@ -1,0 +1,526 @@
+"""`Keeper`: does what the policy decides: opens connections, resets and closes them, hands them on.
+
+It knows nothing of `Pool`, which is the program's: when nobody holds that any more, the keeper is
+told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import os
+import random
+import weakref
+from collections.abc import Callable, Coroutine, Iterable
+from enum import Enum
+from functools import partial
+from math import inf
+from typing import Any, cast
+
+from pgallop import preparing
+from pgallop.connection import Connection, inside
+from pgallop.errors import InterfaceError, PoolTimeoutError, PostgresError
+from pgallop.pool.options import PoolOptions
+from pgallop.pool.place import Claim, Harmless, Place
+from pgallop.pool.policy import GONE, Policy
+from pgallop.pool.stats import Counts
+
+logger = logging.getLogger("pgallop.pool")
+
+# How long a connection may take to close politely when nobody has it any more.
+CLOSE_SECONDS = 5.0
+
+# After so many seconds close() tells the log whom it waits for.
+REMIND_SECONDS = 60.0
+
+
+class State(Enum):
+    NEW = "not initialized: await it, or enter it with `async with`"
+    STARTING = "being initialized by another task"
+    OPEN = "open"
+    CLOSING = "closing"
+    CLOSED = "closed"
+    FOREIGN = "the parent process's: make another one in this process"
+
+
+class Keeper:
+    """The connections of one pool.
+
+    `state`: what may be done. `counts`: what has happened. `harmless`: tells which statements need
+    no reset behind them, None if all do.
+    """
+
+    def __init__(
+        self,
+        options: PoolOptions,
+        connect: Callable[[], Coroutine[Any, Any, Connection]],
+        harmless: Harmless | None,
+    ) -> None:
+        self.options = options
+        self.state = State.NEW
+        self.counts = Counts()
+        self.policy = Policy(
+            options.min_size,
+            options.max_size,
+            max_waiting=options.max_waiting,
+            max_idle=options.max_idle,
+            max_lifetime=options.max_lifetime,
+            max_queries=options.max_queries,
+            random=random.random,
+        )
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.last_failure: BaseException | None = None
+        self.places: dict[Place, None] = {}
+        self._connect = connect
+        self._harmless = harmless
+        self._opening: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._goings: list[asyncio.Future[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed = inf
+        living.add(self)
+
+    async def start(self) -> None:
+        """Open the first connections: one alone, so that an error comes soon and once."""
+        if self.state is not State.NEW:
+            raise self.unusable()
+        loop = self.loop = asyncio.get_running_loop()
+        self.state = State.STARTING
+        first = self.options.init_size
+        try:
+            if first:
+                await self._open(self._new_place(), raises=True)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(1, first):
+                    group.create_task(self._open(self._new_place(), raises=True))
+        except BaseException as error:
+            self.terminate()
+            if isinstance(error, BaseExceptionGroup):
+                raise error.exceptions[0] from None
+            raise
+        if self.state is not State.STARTING:
+            raise self.unusable()
+        self.state = State.OPEN
+        assert loop is self.loop
+        self.look()
+
+    def usable(self) -> asyncio.AbstractEventLoop:
+        """The event loop, which is the one that runs; raises InterfaceError where it cannot be."""
+        loop = self.loop
+        if self.state is not State.OPEN or loop is None:
+            raise self.unusable()
+        if asyncio.get_running_loop() is not loop:
+            raise InterfaceError(
+                "the pool belongs to another event loop",
+                hint="use it in the thread and the loop that it was made in, or make one for each",
+            )
+        return loop
+
+    def unusable(self) -> InterfaceError:
+        """Why nobody gets a connection."""
+        return InterfaceError(f"the pool is {self.state.value}", safe_to_retry=True)
+
+    # What becomes of a connection
+
+    def give_back(self, place: Place) -> None:
+        """Whoever had it has no use for it any more; what he has begun may be under way."""
+        if place.state == GONE:
+            return
+        session = place.session
+        place.queries = session.answered - place.resets
+        if place.stream.closed:
+            self.gone(place, "lost")
+            self.look()
+        elif place.is_clean():
+            self._free(place)
+        elif self.policy.is_due(place, self.now()):
+            self._retire(place)
+        else:
+            self._reset(place)
+
+    def release(self, place: Place) -> asyncio.Task[None] | None:
+        """Give back what somebody had for a while; what to await if a hook has to reset it."""
+        place.held = None
+        if place.state == GONE:
+            return None
+        if self.options.reset is not None and not place.stream.closed:
+            return self._spawn(self._reset_by_hook(place))
+        if place.is_clean():
+            place.inside.resetting.forget_listeners()
+        self.give_back(place)
+        return None
+
+    def _reset(self, place: Place) -> None:
+        # Behind what is still under way, however long that takes.
+        self.policy.give_back(place, soon=not place.is_busy())
+        place.resets += 1
+        self.counts.resets += 1
+        resetting = place.inside.resetting
+        resetting.leave(resetting.submit(place.reset_query, partial(self._on_reset, place)))
+
+    def _on_reset(self, place: Place, is_done: bool) -> None:
+        if place.state == GONE:
+            return
+        if not is_done:
+            self.give_up(place, "lost" if place.stream.closed else "reset failed")
+        elif place.is_busy():
+            self._reset(place)  # a statement had waited for its turn
+        else:
+            self._free(place)
+
+    async def _reset_by_hook(self, place: Place) -> None:
+        self.policy.give_back(place, soon=True)
+        hook = self.options.reset
+        assert hook is not None
+        try:
+            await place.inside.resetting.reset("", None)
+            await hook(place.connection)
+        except BaseException:
+            self.give_up(place, "reset failed")
+            raise
+        self._free(place)
+
+    def _free(self, place: Place) -> None:
+        """Nobody has it, and it is as good as new: let the next one have it."""
+        policy = self.policy
+        now = self.now()
+        if place.state == GONE or policy.is_due(place, now):
+            self._retire(place)
+            return
+        place.is_new()
+        counts = self.counts
+        while True:
+            claim = cast("Claim | None", policy.free(place, now))
+            if claim is None:
+                return
+            if claim.future.done():
+                continue  # cancelled in this very tick
+            counts.acquired += 1
+            counts.waited(now - claim.since)
+            if claim.serve(place):
+                return
+
+    def _retire(self, place: Place) -> None:
+        """Close what is not to be used again, politely."""
+        self._send_off(place)
+        self.look()
+
+    def _send_off(self, place: Place) -> None:
+        self.gone(place, self._reason(place))
+        self._spawn(close_politely(place.connection))
+
+    def _reason(self, place: Place) -> str:
+        """Why a place is closed that is due or idle."""
+        if self.state is not State.OPEN:
+            return "pool closed"
+        if place.queries >= self.options.max_queries:
+            return "too many queries"
+        if self.now() >= place.expires:
+            return "too old"
+        if place.generation != self.policy.generation:
+            return "replaced"
+        return "resized" if self.policy.size > self.policy.max_size else "idle"
+
+    def give_up(self, place: Place, reason: str) -> None:
+        """Close what is of no use, at once."""
+        self.gone(place, reason)
+        place.connection.terminate()
+        self.look()
+
+    def gone(self, place: Place, reason: str) -> None:
+        """The connection is closed, or about to be."""
+        if place not in self.places:
+            return
+        self.policy.lost(place)
+        del self.places[place]
+        counts, session = self.counts, place.session
+        session.watcher = None
+        counts.closed[reason] += 1
+        counts.queries += session.answered
+        counts.errors += session.refused
+        counts.bytes_sent += session.sent
+        counts.bytes_received += session.received
+        goings, self._goings = self._goings, []
+        for going in goings:
+            if not going.done():
+                going.set_result(None)
+
+    def _on_lost(self, place: Place, connection: Connection) -> None:
+        """A connection was closed, by whichever side and whoever has it."""
+        if place in self.places:
+            self.gone(place, "lost")
+            self.look()
+
+    # Connections that come
+
+    def _new_place(self) -> Place:
+        place = Place()
+        self.policy.open(place)
+        return place
+
+    def open_more(self, now: float) -> None:
+        """Begin to open what the policy wants."""
+        if self.state is not State.OPEN or self.loop is None:
+            return
+        while self.policy.wants(now):
+            task = self.loop.create_task(self._open(self._new_place()), name="pgallop: open")
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def _open(self, place: Place, raises: bool = False) -> None:
+        """Open a connection; `raises`: let the caller know if that fails."""
+        try:
+            connection = await self._connection()
+        except BaseException as error:
+            self.counts.failed += 1
+            self._on_failed(place, error)
+            if raises or not isinstance(error, Exception):
+                raise
+            return
+        self.counts.opened += 1
+        self.last_failure = None
+        place.settle(connection, inside(connection), self.give_back, self._harmless)
+        self.places[place] = None
+        self.policy.opened(place, self.now())
+        connection.get_server_version()  # those who have it find it there
+        connection.add_termination_listener(partial(self._on_lost, place))
+        self._free(place)
+
+    async def _connection(self) -> Connection:
+        """A new connection, made ready for use."""
+        connection: object = await self._connect()
+        if not isinstance(connection, Connection):
+            raise InterfaceError(
+                f"connect: expected a function that returns a pgallop.Connection, got "
+                f"{type(connection).__name__} from it"
+            )
+        try:
+            if self.options.init is not None:
+                await self.options.init(connection)
+            if self.options.warm_up:
+                dispatch = inside(connection).dispatch
+                await preparing.prepared(dispatch, self.options.warm_up, None, None, None)
+            if connection.is_closed():
+                raise InterfaceError("the connection was closed before the pool could use it")
+            if self.state not in (State.STARTING, State.OPEN):
+                raise self.unusable()
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    def _on_failed(self, place: Place, error: BaseException) -> None:
+        told = cast("list[Claim]", self.policy.failed(place, self.now()))
+        if not isinstance(error, Exception):
+            error = self.unusable()
+        self.last_failure = error
+        refuse(told, error)
+        if self.state is State.OPEN:
+            if not told:
+                logger.warning("cannot open a connection, and will try again: %s", error)
+            self.look()
+
+    # Time
+
+    def now(self) -> float:
+        """The time on the loop's clock."""
+        assert self.loop is not None
+        return self.loop.time()
+
+    def look(self) -> None:
+        """Do what is due, whatever has made it so."""
+        if self.state not in (State.OPEN, State.CLOSING):
+            return
+        now = self.now()
+        for claim in cast("list[Claim]", self.policy.expired(now)):
+            self.counts.timed_out += 1
+            refuse([claim], self.late(claim.deadline - claim.since))
+        for place in cast("list[Place]", self.policy.retire(now)):
+            self._send_off(place)
+        self.open_more(now)
+        self.arm()
+
+    def arm(self) -> None:
+        """Look again when the policy says so."""
+        at = self.policy.next_time()
+        if at == self._armed or self.loop is None:
+            return
+        self._disarm()
+        if at != inf:
+            self._armed = at
+            self._timer = self.loop.call_at(at, self._on_time)
+
+    def arm_until(self, deadline: float) -> None:
+        """Look again at `deadline` at the latest."""
+        if deadline < self._armed:
+            self.arm()
+
+    def _disarm(self) -> None:
+        self._armed = inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_time(self) -> None:
+        self._armed = inf
+        self._timer = None
+        self.look()
+
+    def late(self, seconds: float) -> PoolTimeoutError:
+        """The error for who got no connection in so many seconds."""
+        error = PoolTimeoutError(
+            f"no connection of the pool became free within {seconds:.3g} seconds",
+            hint=f"{self.occupation()}; a larger pool, shorter use or a longer timeout may help",
+            safe_to_retry=True,
+        )
+        error.__cause__ = self.last_failure
+        return error
+
+    def occupation(self) -> str:
+        """How many connections there are, and how many wait, in words."""
+        policy = self.policy
+        return (
+            f"of at most {policy.max_size} connections {policy.size - policy.opening} are open, "
+            f"{policy.idle} of them idle, and {policy.waiting} callers wait"
+        )
+
+    # The end
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        assert self.loop is not None
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def going(self) -> None:
+        """Wait until a connection has gone."""
+        assert self.loop is not None
+        going = self.loop.create_future()
+        self._goings.append(going)
+        await going
+
+    async def close(self, timeout: float | None) -> None:
+        """See `Pool.close`."""
+        if self.state in (State.NEW, State.CLOSED):
+            self.state = State.CLOSED
+            return
+        if self.state in (State.STARTING, State.FOREIGN):
+            raise self.unusable()
+        self._check_not_inside()
+        self.state = State.CLOSING
+        refuse(cast("list[Claim]", self.policy.dismiss()), self.unusable())
+        for task in self._opening:
+            task.cancel()
+        self.policy.resize(0, self.policy.max_size)
+        self.policy.renew()
+        self.look()
+        assert self.loop is not None
+        reminder = self.loop.call_later(REMIND_SECONDS, self._remind)
+        try:
+            async with asyncio.timeout(timeout):
+                while self.places:
+                    await self.going()
+                while tasks := self._tasks | self._opening:
+                    await asyncio.wait(tasks)
+        except TimeoutError:
+            holders = "; ".join(self.holders())
+            self.terminate()
+            raise PoolTimeoutError(
+                f"the pool was terminated: {timeout} seconds after close() its connections were "
+                f"still in use",
+                detail=holders,
+            ) from None
+        except BaseException:
+            self.terminate()
+            raise
+        finally:
+            reminder.cancel()
+        self._disarm()
+        self.state = State.CLOSED
+
+    def _check_not_inside(self) -> None:
+        task = asyncio.current_task()
+        for place in self.places:
+            if place.held is not None and place.held.entered and place.held.task is task:
+                raise InterfaceError(
+                    "close() would wait for ever: it was called inside of an `async with "
+                    f"pool.acquire()` block of the same task, entered at {place.held.where}",
+                    hint="call it behind the block, or terminate() instead",
+                )
+
+    def _remind(self) -> None:
+        logger.warning(
+            "close() waits for %d seconds, for connections that are still in use: %s",
+            REMIND_SECONDS,
+            "; ".join(self.holders()),
+        )
+
+    def holders(self) -> list[str]:
+        """Who has a connection, in words."""
+        now = self.now()
+        return [
+            f"backend {place.connection.get_server_pid()}: {place.story(now)}"
+            for place in self.places
+        ]
+
+    def terminate(self) -> None:
+        """Close all at once, whoever has it."""
+        if self.state in (State.CLOSED, State.FOREIGN):
+            return
+        self.state = State.CLOSED
+        self._disarm()
+        refuse(cast("list[Claim]", self.policy.dismiss()), self.unusable())
+        for task in [*self._opening, *self._tasks]:
+            task.cancel()
+        for place in list(self.places):
+            self.gone(place, "terminated")
+            place.connection.terminate()
+
+    def forsake(self) -> None:
+        """Nobody can close it any more; in whichever thread this is noticed."""
+        loop = self.loop
+        if loop is None or loop.is_closed():
+            self.state = State.CLOSED
+            for place in list(self.places):
+                place.stream.lose(InterfaceError("its pool was never closed"))
+        elif loop.is_running():
+            loop.call_soon_threadsafe(self.terminate)
+        else:
+            self.terminate()
+
+
+async def close_politely(connection: Connection) -> None:
+    """Close a connection of which nobody wants to hear any more."""
+    try:
+        await connection.close(timeout=CLOSE_SECONDS)
+    except (OSError, InterfaceError, PostgresError):  # TimeoutError is an OSError
+        connection.terminate()
+
+
+def refuse(claims: Iterable[Claim], error: BaseException) -> None:
+    """Let all of them have an error, each his own."""
+    for claim in claims:
+        if not claim.future.done():
+            claim.future.set_exception(copied(error))
+
+
+def copied(error: BaseException) -> BaseException:
+    """Another error of the same kind: where it is raised is written into it, and read elsewhere."""
+    if isinstance(error, (PostgresError, InterfaceError, OSError)):
+        return copy.copy(error)
+    return error
+
+
+living: weakref.WeakSet[Keeper] = weakref.WeakSet()
+
+
+def disown_all() -> None:
+    """What a parent process has is not a child's to use."""
+    for keeper in list(living):
+        keeper.state = State.FOREIGN
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=disown_all)

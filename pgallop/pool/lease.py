@@ -1,0 +1,136 @@
+"""A connection that somebody has for a while: `PoolConnectionProxy`, and how it is acquired."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from collections.abc import Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pgallop.connection import Connection
+from pgallop.errors import InterfaceError
+from pgallop.ownership import caller
+from pgallop.pool.place import Held, Place
+from pgallop.pool.policy import GONE
+
+if TYPE_CHECKING:
+    from pgallop.pool.pool import Pool
+
+
+class PoolConnectionProxy(Connection):
+    """A connection of a pool, from `Pool.acquire` until it is released.
+
+    It has all that the connection has, and is one for `isinstance`. Once it is released any use of
+    it raises InterfaceError, and so does what was made of it, such as prepared statements, for the
+    connection is somebody else's then. One that nobody holds any more goes back to the pool, with a
+    ResourceWarning.
+    """
+
+    # It is the connection's parts under another roof: its methods work on them without a detour,
+    # and find none of them when it is released.
+
+    _pool: Pool | None = None
+    _place: Place | None = None
+
+    def __init__(self, pool: Pool, place: Place, held: Held) -> None:
+        self.__dict__.update(vars(place.connection))
+        self._pool = pool
+        self._place = place
+        place.held = held
+
+    def detach(self, pool: Pool) -> Place | None:
+        """The connection is not this user's any more; None if it was not before.
+
+        Raises InterfaceError if it is no connection of `pool`.
+        """
+        if self._pool is not pool:
+            raise foreign(self)
+        place = self._place
+        self.__dict__.clear()
+        self._pool = pool
+        return place
+
+    if not TYPE_CHECKING:  # they know what a connection has
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if self._place is not None or name.startswith("__"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            verb = sys._getframe(1).f_code.co_name
+            raise InterfaceError(
+                f"cannot call Connection.{verb}(): connection has been released back to the pool",
+                hint="acquire another one, and use it within the `async with` block",
+            )
+
+    def __del__(self) -> None:
+        place, pool = self._place, self._pool
+        if place is None or pool is None or place.state == GONE:
+            return
+        where = place.held.where if place.held is not None else "an unknown place"
+        pool.forgotten(place)
+        # Last of all, because it raises where warnings are errors.
+        warnings.warn(
+            f"a connection acquired at {where} was never released: it goes back to its pool, for "
+            f"nobody holds it any more",
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )
+
+    def __repr__(self) -> str:
+        if self._place is None:
+            return f"<{type(self).__module__}.{type(self).__name__} released {id(self):#x}>"
+        return super().__repr__()
+
+
+class PoolAcquireContext:
+    """A call of `Pool.acquire`: await it, or enter it with `async with`."""
+
+    __slots__ = ("_done", "connection", "pool", "timeout")
+
+    def __init__(self, pool: Pool, timeout: float | None) -> None:
+        self.pool = pool
+        self.timeout = timeout
+        self.connection: PoolConnectionProxy | None = None
+        self._done = False
+
+    def __await__(self) -> Generator[Any, Any, PoolConnectionProxy]:
+        self._once()
+        return self.pool.acquired(self.timeout, entered=False).__await__()
+
+    async def __aenter__(self) -> PoolConnectionProxy:
+        self._once()
+        self.connection = await self.pool.acquired(self.timeout, entered=True)
+        return self.connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            await self.pool.released(connection)
+
+    def _once(self) -> None:
+        if self._done:
+            raise InterfaceError("a connection is already acquired: call acquire() again")
+        self._done = True
+
+
+def held_here(now: float, entered: bool, with_stack: bool) -> Held:
+    """Who acquires a connection just now, and where in his code."""
+    stack = ""
+    if with_stack:
+        stack = "\n" + "".join(traceback.format_stack(sys._getframe(1))).rstrip()
+    return Held(now, caller(), stack, entered)
+
+
+def foreign(connection: object) -> InterfaceError:
+    """The error for what is released to a pool that it is not of."""
+    return InterfaceError(
+        f"Pool.release() received invalid connection: {connection!r:.200} is not a member of this "
+        f"pool"
+    )

@@ -1,0 +1,225 @@
+"""`Place`: one connection of a pool; and those who want one, for a statement or for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pgallop.connection import Connection, Inside
+from pgallop.pool.policy import Slot, Waiter
+from pgallop.session.execute import Execute
+from pgallop.session.request import Request
+
+# Whether a statement of this text leaves nothing behind in the session. What is not known does.
+Harmless = Callable[[Connection, str], bool]
+
+# What transaction() sends leaves nothing behind, if the transaction is over.
+OF_TRANSACTIONS = ("COMMIT", "ROLLBACK")
+
+
+class Claim(Waiter):
+    """Somebody who waits for a connection; `future` gets its place. `since`: when he came."""
+
+    __slots__ = ("future", "since")
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self.waits = False
+        self.future = future
+        self.since = 0.0
+
+    def serve(self, place: Place) -> bool:
+        """He has `place` now; whether he uses it."""
+        self.future.set_result(place)
+        return True
+
+
+class OneShot(Claim):
+    """One statement that is to run on any connection.
+
+    `future` gets its answer, or None if its caller has to do more for it than to wait. `place`:
+    where it runs, until that is given back. `ends`: when its `timeout` is over. `failed`: it has
+    failed, and its caller goes on with the place.
+    """
+
+    __slots__ = (
+        "args",
+        "ends",
+        "failed",
+        "into",
+        "limited",
+        "place",
+        "query",
+        "request",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        future: asyncio.Future[Any],
+        query: str,
+        args: tuple[Any, ...],
+        limited: bool,
+        timeout: float | None,
+        into: Any,
+    ) -> None:
+        self.waits = False
+        self.future = future
+        self.since = 0.0
+        self.query = query
+        self.args = args
+        self.limited = limited
+        self.timeout = timeout
+        self.into = into
+        self.ends: float | None = None
+        self.place: Place | None = None
+        self.request: Execute | None = None
+        self.failed = False
+
+    def serve(self, place: Place) -> bool:
+        try:
+            if not place.begin(self):
+                self.future.set_result(None)
+        except Exception as error:
+            # An argument that cannot be encoded is its caller's to know, and this is not his task.
+            self.place = place.shot = None
+            self.future.set_exception(error)
+            return False
+        return True
+
+
+class Place(Slot):
+    """One connection of a pool, and what the pool knows of it.
+
+    `clean`: how many bytes were sent when the session was as good as new. `dirty`: something else
+    may have been done since. `shot`: the one-shot that runs on it. `held`: who has it for a while.
+    """
+
+    __slots__ = (
+        "answered",
+        "clean",
+        "connection",
+        "dirty",
+        "dispatch",
+        "harmless",
+        "held",
+        "inside",
+        "on_free",
+        "reset_query",
+        "resets",
+        "session",
+        "shot",
+        "stream",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: Held | None = None
+        self.shot: OneShot | None = None
+        self.dirty = False
+        self.resets = 0
+        self.clean = 0
+
+    def settle(
+        self,
+        connection: Connection,
+        inside: Inside,
+        on_free: Callable[[Place], None],
+        harmless: Harmless | None,
+    ) -> None:
+        """The connection is there; `on_free` is called when it has nothing to do any more."""
+        self.connection = connection
+        self.inside = inside
+        self.dispatch = inside.dispatch
+        self.session = inside.session
+        self.stream = inside.stream
+        self.reset_query = connection.get_reset_query()
+        self.on_free = on_free
+        self.harmless = harmless
+        self.answered = self._on_answered
+        if harmless is not None:
+            self.session.watcher = self._watch
+
+    def begin(self, shot: OneShot) -> bool:
+        """Run a one-shot here; False if its caller has to do that himself, here."""
+        self.shot = shot
+        shot.place = self
+        seconds = None
+        if shot.ends is not None:
+            seconds = max(0.0, shot.ends - self.dispatch.now())
+        request = self.dispatch.begin(
+            shot.query, shot.args, shot.limited, shot.timeout, shot.into, shot.future, seconds
+        )
+        if request is None:
+            return False
+        shot.request = request
+        if request.finished:
+            shot.failed = True  # lost in sending it
+        else:
+            request.after = self.answered
+        return True
+
+    def _on_answered(self, request: Request, has_failed: bool) -> None:
+        shot = self.shot
+        if shot is None:
+            return
+        if has_failed:
+            shot.failed = True
+            return
+        self.shot = shot.place = shot.request = None
+        self.on_free(self)
+
+    def _watch(self, request: Request) -> None:
+        if not self.dirty:
+            text = request.text()
+            harmless = self.harmless
+            assert harmless is not None
+            self.dirty = text not in OF_TRANSACTIONS and not harmless(self.connection, text)
+
+    def story(self, now: float) -> str:
+        """What it is used for, in words."""
+        if self.held is not None:
+            return self.held.story(now)
+        return "being reset" if self.shot is None else f"runs {self.shot.query!r:.80}"
+
+    def is_busy(self) -> bool:
+        """Whether something that was asked of the server is not answered yet."""
+        return bool(self.session.requests or self.session.waiting)
+
+    def is_clean(self) -> bool:
+        """Whether the session is as good as new, for all we know, and needs no reset."""
+        session = self.session
+        if session.status != 73 or self.is_busy():  # I, in ReadyForQuery
+            return False
+        if self.harmless is None:
+            return session.sent == self.clean and session.writer.pos == 0
+        return not self.dirty
+
+    def is_new(self) -> None:
+        """The session is as good as new."""
+        self.clean = self.session.sent
+        self.dirty = False
+
+
+class Held:
+    """Who has a connection for a while, for those who wait for him.
+
+    `entered`: he has it by `async with`, and so will not give it back before that block ends.
+    """
+
+    __slots__ = ("entered", "since", "stack", "task", "where")
+
+    def __init__(self, since: float, where: str, stack: str, entered: bool) -> None:
+        self.since = since
+        self.where = where
+        self.stack = stack
+        self.entered = entered
+        try:
+            self.task = asyncio.current_task()
+        except RuntimeError:
+            self.task = None
+
+    def story(self, now: float) -> str:
+        """Who it is, in words."""
+        who = "no task" if self.task is None else f"task {self.task.get_name()!r}"
+        return f"{who} since {now - self.since:.1f} s, acquired at {self.where}{self.stack}"

@@ -1,0 +1,489 @@
+"""`Pool`: connections for many tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable, Generator, Iterable, Sequence
+from types import TracebackType
+from typing import Any, TypeVar, overload
+
+from pgallop.connection import Connection
+from pgallop.deadlines import checked_seconds
+from pgallop.errors import InterfaceError
+from pgallop.into import built
+from pgallop.pool.connecting import Connecting
+from pgallop.pool.desk import Desk
+from pgallop.pool.keeper import Keeper, State
+from pgallop.pool.lease import PoolAcquireContext, PoolConnectionProxy, foreign, held_here
+from pgallop.pool.options import Connector, Hook, checked_options, checked_sizes
+from pgallop.pool.place import Place
+from pgallop.pool.stats import PoolStats, stats
+from pgallop.rows.record import Record
+
+T = TypeVar("T")
+
+
+class Pool:
+    """Connections for many tasks, each of which has one to itself while it uses it.
+
+    Made by `create_pool`, whose arguments these are. Await it or enter it with `async with`, which
+    closes it at the end. Its methods that run a statement do that on any of the connections; what
+    needs several statements on one connection, such as a transaction, takes one by `acquire`. Who
+    waits is served in the order of coming.
+    """
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        init_size: int | None = None,
+        min_size: int,
+        max_size: int,
+        max_queries: int,
+        max_inactive_connection_lifetime: float,
+        max_lifetime: float,
+        max_waiting: int | None,
+        acquire_timeout: float | None,
+        check: str | Hook | None,
+        check_after: float,
+        warm_up: Iterable[str],
+        connect: Connector | None,
+        setup: Hook | None,
+        init: Hook | None,
+        reset: Hook | None,
+        record_stacks: bool,
+        **connect_kwargs: Any,
+    ) -> None:
+        options = checked_options(
+            init_size=init_size,
+            min_size=min_size,
+            max_size=max_size,
+            max_queries=max_queries,
+            max_inactive_connection_lifetime=max_inactive_connection_lifetime,
+            max_lifetime=max_lifetime,
+            max_waiting=max_waiting,
+            acquire_timeout=acquire_timeout,
+            check=check,
+            check_after=check_after,
+            warm_up=warm_up,
+            connect=connect,
+            setup=setup,
+            init=init,
+            reset=reset,
+            record_stacks=record_stacks,
+        )
+        self._options = options
+        self._connecting = Connecting(options.connect, dsn, connect_kwargs)
+        self._keeper = Keeper(options, self._connecting.connect, None)
+        self._desk = Desk(self._keeper)
+        # Without these a statement of its own needs no more than a connection.
+        self._is_plain = options.setup is None and options.reset is None
+
+    def __await__(self) -> Generator[Any, Any, Pool]:
+        return self._started().__await__()
+
+    async def __aenter__(self) -> Pool:
+        return await self._started()
+
+    async def _started(self) -> Pool:
+        if self._keeper.state is not State.OPEN:  # a second time it is there
+            await self._keeper.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # One statement
+
+    @overload
+    async def fetch(
+        self, query: str, *args: Any, timeout: float | None = None, into: None = None
+    ) -> list[Record]: ...
+
+    @overload
+    async def fetch(
+        self, query: str, *args: Any, timeout: float | None = None, into: Callable[..., T]
+    ) -> list[T]: ...
+
+    async def fetch(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> list[Any]:
+        """Run a query on any connection and return its rows, see `Connection.fetch`.
+
+        Args:
+            timeout: seconds for all of it, waiting for a connection included.
+
+        Raises:
+            PoolTimeoutError: no connection became free in time.
+            PoolFullError: too many wait for one already.
+            InterfaceError: the pool is closed, closing, or belongs to another loop or process.
+            Exception: no connection could be opened; what `connect` raises.
+
+        Example:
+            >>> await pool.fetch("SELECT id, name FROM users WHERE id < $1", 3)
+            [<Record id=1 name='Ada'>, <Record id=2 name='Grace'>]
+        """
+        if not self._is_plain:
+            async with self.acquire(timeout=timeout) as connection:
+                return await connection.fetch(query, *args, timeout=timeout, into=into)
+        target = None if into is Record else into
+        shot = self._desk.one_shot(query, args, False, timeout, target)
+        try:
+            answer = await shot.future
+        except BaseException as error:
+            answer = await self._desk.recover(shot, error)
+            if answer is None:
+                raise
+        if answer is None:
+            answer = await self._desk.run(shot)
+        return answer[0] if target is None else await built(answer[0])
+
+    @overload
+    async def fetchrow(
+        self, query: str, *args: Any, timeout: float | None = None, into: None = None
+    ) -> Record | None: ...
+
+    @overload
+    async def fetchrow(
+        self, query: str, *args: Any, timeout: float | None = None, into: Callable[..., T]
+    ) -> T | None: ...
+
+    async def fetchrow(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> Any:
+        """Run a query on any connection and return its first row, or None if there is none.
+
+        See `Connection.fetchrow`; `timeout` and errors as for `fetch`.
+        """
+        if not self._is_plain:
+            async with self.acquire(timeout=timeout) as connection:
+                return await connection.fetchrow(query, *args, timeout=timeout, into=into)
+        target = None if into is Record else into
+        shot = self._desk.one_shot(query, args, True, timeout, target)
+        try:
+            answer = await shot.future
+        except BaseException as error:
+            answer = await self._desk.recover(shot, error)
+            if answer is None:
+                raise
+        if answer is None:
+            answer = await self._desk.run(shot)
+        rows = answer[0] if target is None else await built(answer[0])
+        return rows[0] if rows else None
+
+    async def fetchval(
+        self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None
+    ) -> Any:
+        """Run a query on any connection and return one value of its first row, or None.
+
+        See `Connection.fetchval`; `timeout` and errors as for `fetch`.
+        """
+        if not self._is_plain:
+            async with self.acquire(timeout=timeout) as connection:
+                return await connection.fetchval(query, *args, column=column, timeout=timeout)
+        shot = self._desk.one_shot(query, args, True, timeout, None)
+        try:
+            answer = await shot.future
+        except BaseException as error:
+            answer = await self._desk.recover(shot, error)
+            if answer is None:
+                raise
+        if answer is None:
+            answer = await self._desk.run(shot)
+        rows = answer[0]
+        return rows[0][column] if rows else None
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        """Run a statement, or several without arguments, on any connection; its command tag.
+
+        See `Connection.execute`; `timeout` and errors as for `fetch`. What it leaves behind in the
+        session, such as settings, is reset.
+        """
+        if not self._is_plain:
+            async with self.acquire(timeout=timeout) as connection:
+                return await connection.execute(query, *args, timeout=timeout)
+        if not args:
+            return await self._desk.script(query, timeout)
+        shot = self._desk.one_shot(query, args, False, timeout, None)
+        try:
+            answer = await shot.future
+        except BaseException as error:
+            answer = await self._desk.recover(shot, error)
+            if answer is None:
+                raise
+        if answer is None:
+            answer = await self._desk.run(shot)
+        command: bytes = answer[1]
+        return command.decode("utf-8", "replace")
+
+    async def executemany(
+        self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
+    ) -> None:
+        """Run a statement once for each row of arguments, see `Connection.executemany`."""
+        async with self.acquire(timeout=timeout) as connection:
+            await connection.executemany(command, args, timeout=timeout)
+
+    @overload
+    async def fetchmany(
+        self,
+        query: str,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        into: None = None,
+    ) -> list[Record]: ...
+
+    @overload
+    async def fetchmany(
+        self,
+        query: str,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        into: Callable[..., T],
+    ) -> list[T]: ...
+
+    async def fetchmany(
+        self,
+        query: str,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> list[Any]:
+        """Run a query once for each row of arguments, see `Connection.fetchmany`."""
+        async with self.acquire(timeout=timeout) as connection:
+            return await connection.fetchmany(query, args, timeout=timeout, into=into)
+
+    # A connection for a while
+
+    def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext:
+        """A connection that nobody else uses: enter it with `async with`, or await it.
+
+        What was awaited has to be given back by `release`. A session that somebody has changed is
+        reset behind him: what he has set, locked or left open is gone.
+
+        Args:
+            timeout: seconds to wait for one, the pool's `acquire_timeout` by default.
+
+        Raises, when it is awaited or entered:
+            PoolTimeoutError: no connection became free in time.
+            PoolFullError: too many wait for one already.
+            InterfaceError: the pool is closed, closing, or belongs to another loop or process.
+            Exception: no connection could be opened; what `connect`, `init` or `setup` raises.
+
+        Example:
+            >>> async with pool.acquire() as conn:
+            ...     async with conn.transaction():
+            ...         await conn.execute("UPDATE accounts SET balance = 0")
+        """
+        return PoolAcquireContext(self, None if timeout is None else checked_seconds(timeout))
+
+    async def acquired(self, timeout: float | None, entered: bool) -> PoolConnectionProxy:
+        """What `acquire` gives. `entered`: it will be released at the end of a block."""
+        keeper = self._keeper
+        place = await self._desk.acquire(timeout)
+        now = keeper.now()
+        held = held_here(now, entered, self._options.record_stacks)
+        connection = PoolConnectionProxy(self, place, held)
+        if self._options.setup is not None:
+            seconds = self._options.acquire_timeout if timeout is None else timeout
+            try:
+                async with asyncio.timeout_at(now + seconds):
+                    await self._options.setup(connection)
+            except BaseException:
+                connection.detach(self)
+                keeper.give_up(place, "setup failed")
+                raise
+        return connection
+
+    async def release(self, connection: Connection, *, timeout: float | None = None) -> None:
+        """Give a connection back that `acquire` gave.
+
+        This does not wait for the session's reset, which is on its way when it returns: locks are
+        given up as soon as the server has read it. Only where `create_pool` was given a `reset` of
+        its own that is awaited, and what it raises is raised here.
+
+        Args:
+            timeout: seconds to wait for that `reset`; after them the connection is closed.
+
+        Raises:
+            InterfaceError: it is no connection of this pool, or it was released before.
+
+        Example:
+            >>> conn = await pool.acquire()
+            >>> try:
+            ...     await conn.execute("LISTEN jobs")
+            ... finally:
+            ...     await pool.release(conn)
+        """
+        if not isinstance(connection, PoolConnectionProxy):
+            raise foreign(connection)
+        if not await self.released(connection, timeout):
+            raise InterfaceError("the connection was released before, and is somebody else's now")
+
+    async def released(self, connection: PoolConnectionProxy, timeout: float | None = None) -> bool:
+        """Give a connection back; False if it was given back before."""
+        place = connection.detach(self)
+        if place is None:
+            return False
+        resetting = self._keeper.release(place)
+        if resetting is not None:
+            try:
+                async with asyncio.timeout(timeout):
+                    await asyncio.shield(resetting)
+            except TimeoutError:
+                resetting.cancel()
+                raise
+        return True
+
+    def forgotten(self, place: Place) -> None:
+        """Nobody can release it any more; in whichever thread that is noticed."""
+        loop = self._keeper.loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._keeper.release, place)
+
+    # As a whole
+
+    def resize(self, min_size: int | None = None, max_size: int | None = None) -> None:
+        """Have other sizes from now on.
+
+        Connections that are too many are closed, those that somebody has when he gives them back;
+        new ones are opened in the background.
+
+        Raises:
+            ClientConfigurationError: the sizes make no sense.
+
+        Example:
+            >>> pool.resize(min_size=5, max_size=50)
+        """
+        policy = self._keeper.policy
+        least = policy.min_size if min_size is None else min_size
+        most = policy.max_size if max_size is None else max_size
+        self._keeper.usable()
+        policy.resize(*checked_sizes(least, most))
+        self._keeper.look()
+
+    async def expire_connections(self) -> None:
+        """Have all connections replaced: idle ones now, the others when they are given back."""
+        self._keeper.usable()
+        self._keeper.policy.renew()
+        self._keeper.look()
+
+    async def drain(self, *, timeout: float | None = None) -> None:
+        """As `expire_connections`, and wait until the last of the old connections is closed.
+
+        Args:
+            timeout: seconds to wait until TimeoutError is raised; they are replaced all the same.
+
+        Example:
+            >>> await pool.drain(timeout=10)  # behind a failover, or with another password
+        """
+        keeper = self._keeper
+        keeper.usable()
+        old = set(keeper.places)
+        await self.expire_connections()
+        async with asyncio.timeout(None if timeout is None else checked_seconds(timeout)):
+            while not old.isdisjoint(keeper.places):
+                await keeper.going()
+
+    def set_connect_args(self, dsn: str | None = None, **connect_kwargs: Any) -> None:
+        """Have new connections opened with these arguments of `connect`, and no others.
+
+        Those that are open stay; see `expire_connections`.
+
+        Example:
+            >>> pool.set_connect_args("postgresql://db2.example.com/shop", user="ada")
+        """
+        self._connecting.set(dsn, connect_kwargs)
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Close the pool, when those who have connections have given them back.
+
+        Nobody gets a connection any more, and who waits for one gets InterfaceError. After a minute
+        the log says who still has one.
+
+        Args:
+            timeout: seconds to wait for them; after that all is terminated, and a PoolTimeoutError
+                says who had what.
+
+        Raises:
+            PoolTimeoutError: connections were still in use, and have been terminated.
+            InterfaceError: it was called within a block of `acquire` of the same task, for whose
+                end it would have to wait.
+
+        Cancelled, it terminates the pool. Closing a closed pool does nothing.
+        """
+        await self._keeper.close(None if timeout is None else checked_seconds(timeout))
+
+    def terminate(self) -> None:
+        """Close all connections at once, whoever has them, without a word to the server."""
+        self._keeper.terminate()
+
+    def is_closing(self) -> bool:
+        """Whether the pool is closed, or is being closed."""
+        return self._keeper.state in (State.CLOSING, State.CLOSED)
+
+    def get_size(self) -> int:
+        """How many connections are open."""
+        policy = self._keeper.policy
+        return policy.size - policy.opening
+
+    def get_idle_size(self) -> int:
+        """How many connections are open and nobody's."""
+        return self._keeper.policy.idle
+
+    def get_init_size(self) -> int:
+        """How many connections it has opened in the beginning."""
+        return self._options.init_size
+
+    def get_min_size(self) -> int:
+        """How many connections are kept open."""
+        return self._keeper.policy.min_size
+
+    def get_max_size(self) -> int:
+        """How many connections there may be."""
+        return self._keeper.policy.max_size
+
+    def get_stats(self) -> PoolStats:
+        """What the pool has, and what has happened since it was made.
+
+        Example:
+            >>> now = pool.get_stats()
+            >>> now.in_use, now.waiting, now.wait_percentile(99)
+            (10, 3, 0.002048)
+        """
+        keeper = self._keeper
+        sessions = [place.session for place in keeper.places]
+        return stats(keeper.policy, keeper.counts, sessions)
+
+    def __repr__(self) -> str:
+        policy, state = self._keeper.policy, self._keeper.state
+        return (
+            f"<{type(self).__module__}.{type(self).__name__} {state.name.lower()} "
+            f"size={self.get_size()} idle={policy.idle} waiting={policy.waiting} "
+            f"min={policy.min_size} max={policy.max_size}>"
+        )
+
+    def __del__(self) -> None:
+        keeper = getattr(self, "_keeper", None)
+        if keeper is None or keeper.state in (State.NEW, State.CLOSED, State.FOREIGN):
+            return
+        warning = f"unclosed pool {self!r}"
+        keeper.forsake()
+        # At the end, because it raises where warnings are errors.
+        warnings.warn(warning, ResourceWarning, stacklevel=2, source=self)
