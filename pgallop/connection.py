@@ -138,14 +138,15 @@ class Connection(TypeCodecs):
         if into is not None:
             rows, _ = await fetch_into(self._dispatch, query, args, False, timeout, into)
             return rows
-        request = self._dispatch.begin(query, args, False, timeout)
+        dispatch = self._dispatch  # which it has no more once it is given back to its pool
+        request = dispatch.begin(query, args, False, timeout)
         if request is None:
-            rows, _ = await self._dispatch.run(query, args, False, timeout)
+            rows, _ = await dispatch.run(query, args, False, timeout)
             return rows
         try:
             rows, _ = await request.waiter
         except BaseException as error:
-            answer = await self._dispatch.recover(request, error, timeout)
+            answer = await dispatch.recover(request, error, timeout)
             if answer is None:
                 raise
             rows, _ = answer
@@ -179,14 +180,15 @@ class Connection(TypeCodecs):
         if into is not None:
             rows, _ = await fetch_into(self._dispatch, query, args, True, timeout, into)
             return rows[0] if rows else None
-        request = self._dispatch.begin(query, args, True, timeout)
+        dispatch = self._dispatch
+        request = dispatch.begin(query, args, True, timeout)
         if request is None:
-            rows, _ = await self._dispatch.run(query, args, True, timeout)
+            rows, _ = await dispatch.run(query, args, True, timeout)
         else:
             try:
                 rows, _ = await request.waiter
             except BaseException as error:
-                answer = await self._dispatch.recover(request, error, timeout)
+                answer = await dispatch.recover(request, error, timeout)
                 if answer is None:
                     raise
                 rows, _ = answer
@@ -206,14 +208,15 @@ class Connection(TypeCodecs):
             >>> await conn.fetchval("SELECT $1::int4 + 1", 41)
             42
         """
-        request = self._dispatch.begin(query, args, True, timeout)
+        dispatch = self._dispatch
+        request = dispatch.begin(query, args, True, timeout)
         if request is None:
-            rows, _ = await self._dispatch.run(query, args, True, timeout)
+            rows, _ = await dispatch.run(query, args, True, timeout)
         else:
             try:
                 rows, _ = await request.waiter
             except BaseException as error:
-                answer = await self._dispatch.recover(request, error, timeout)
+                answer = await dispatch.recover(request, error, timeout)
                 if answer is None:
                     raise
                 rows, _ = answer
@@ -235,14 +238,15 @@ class Connection(TypeCodecs):
         """
         if not args:
             return await self._dispatch.script(query, timeout)
-        request = self._dispatch.begin(query, args, False, timeout)
+        dispatch = self._dispatch
+        request = dispatch.begin(query, args, False, timeout)
         if request is None:
-            _, command = await self._dispatch.run(query, args, False, timeout)
+            _, command = await dispatch.run(query, args, False, timeout)
         else:
             try:
                 _, command = await request.waiter
             except BaseException as error:
-                answer = await self._dispatch.recover(request, error, timeout)
+                answer = await dispatch.recover(request, error, timeout)
                 if answer is None:
                     raise
                 _, command = answer

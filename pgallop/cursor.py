@@ -268,6 +268,7 @@ class BaseCursor(Generic[T]):
     def _begin(self) -> None:
         """Raise InterfaceError unless the cursor can be used, here and now; see `_end`."""
         dispatch = self._dispatch
+        self._connection.is_closed()  # raises where it was given back to its pool
         dispatch.check_usable()
         blocks = dispatch.ownership.blocks
         if self._statement is not None and not is_going_on(dispatch, self._transaction):

@@ -228,6 +228,7 @@ class Pipeline:
         """Run the statements; returns what the block has to raise, unless that is raised here."""
         calls = [statement.call for statement in self._statements]
         try:
+            self._connection.is_closed()  # raises where it was given back to its pool
             await run_pipeline(self._dispatch, calls, self._timeout, self._on_submit)
         except BaseException as stop:
             failure = self._report(stop)

@@ -108,6 +108,7 @@ class Transaction:
         """
         if self._block.state is not BlockState.NEW:
             raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
+        self._connection.is_closed()  # raises where it was given back to its pool
         self._dispatch.check_usable()
         self._dispatch.check_alone()
         self._block.for_maker = is_task_of(Transaction.start.__code__)

@@ -12,6 +12,7 @@ import logging
 import os
 import random
 import weakref
+from asyncio import get_running_loop
 from collections.abc import Callable, Coroutine, Iterable
 from enum import Enum
 from functools import partial
@@ -110,12 +111,21 @@ class Keeper:
         loop = self.loop
         if self.state is not State.OPEN or loop is None:
             raise self.unusable()
-        if asyncio.get_running_loop() is not loop:
-            raise InterfaceError(
-                "the pool belongs to another event loop",
-                hint="use it in the thread and the loop that it was made in, or make one for each",
-            )
-        return loop
+        try:
+            if get_running_loop() is loop:
+                return loop
+        except RuntimeError:
+            raise elsewhere() from None
+        raise elsewhere()
+
+    def check_loop(self) -> None:
+        """Raise InterfaceError where another event loop runs than the pool's, or another thread."""
+        try:
+            is_here = get_running_loop() is self.loop
+        except RuntimeError:
+            is_here = self.loop is not None and not self.loop.is_running()
+        if not is_here and self.state in (State.OPEN, State.CLOSING):
+            raise elsewhere()
 
     def unusable(self) -> InterfaceError:
         """Why nobody gets a connection."""
@@ -403,6 +413,7 @@ class Keeper:
 
     async def close(self, timeout: float | None) -> None:
         """See `Pool.close`."""
+        self.check_loop()
         if self.state in (State.NEW, State.CLOSED):
             self.state = State.CLOSED
             return
@@ -440,6 +451,14 @@ class Keeper:
         self._disarm()
         self.state = State.CLOSED
 
+    async def close_after_error(self) -> None:
+        """Close on the way out of an error, which is the one to see: politely, not for long."""
+        try:
+            await self.close(CLOSE_SECONDS)
+        except PoolTimeoutError as error:
+            # Who has failed may have had connections, and nobody else gives them back.
+            logger.warning("%s", error)
+
     def _check_not_inside(self) -> None:
         task = asyncio.current_task()
         for place in self.places:
@@ -467,6 +486,7 @@ class Keeper:
 
     def terminate(self) -> None:
         """Close all at once, whoever has it."""
+        self.check_loop()
         if self.state in (State.CLOSED, State.FOREIGN):
             return
         self.state = State.CLOSED
@@ -489,6 +509,14 @@ class Keeper:
             loop.call_soon_threadsafe(self.terminate)
         else:
             self.terminate()
+
+
+def elsewhere() -> InterfaceError:
+    """The error for another event loop than that of the pool, or none."""
+    return InterfaceError(
+        "the pool belongs to another event loop",
+        hint="use it in the thread and the loop that it was made in, or make one for each",
+    )
 
 
 async def close_politely(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from pgallop.connection import Connection, Inside
 from pgallop.pool.policy import Slot, Waiter
 from pgallop.session.execute import Execute
 from pgallop.session.request import Request
+from pgallop.session.session import IDLE
 
 # Whether a statement of this text leaves nothing behind in the session. What is not known does.
 Harmless = Callable[[Connection, str], bool]
@@ -189,7 +190,7 @@ class Place(Slot):
     def is_clean(self) -> bool:
         """Whether the session is as good as new, for all we know, and needs no reset."""
         session = self.session
-        if session.status != 73 or self.is_busy():  # I, in ReadyForQuery
+        if session.status != IDLE or self.is_busy() or self.dispatch.ownership.blocks:
             return False
         if self.harmless is None:
             return session.sent == self.clean and session.writer.pos == 0

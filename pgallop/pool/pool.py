@@ -97,7 +97,10 @@ class Pool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        if kind is None:
+            await self.close()
+        else:
+            await self._keeper.close_after_error()
 
     # One statement
 
@@ -338,6 +341,7 @@ class Pool:
 
     async def released(self, connection: PoolConnectionProxy, timeout: float | None = None) -> bool:
         """Give a connection back; False if it was given back before."""
+        self._keeper.check_loop()
         place = connection.detach(self)
         if place is None:
             return False
