@@ -61,15 +61,18 @@ class Desk:
         """Run a one-shot whose statement is not prepared, or whose connection was idle for long."""
         place, now = shot.place, self._keeper.now()
         assert place is not None
+        is_begun = place.shot is shot
         place.shot = shot.place = None
-        if self._is_stale(place, now):
+        if not is_begun:
             place = await self._ready(place, self._deadline(now, shot.timeout))
+        place.shot = shot
         try:
             if shot.into is not None:
                 check_target(shot.into)
             left = None if shot.ends is None else max(0.0, shot.ends - self._keeper.now())
             return await place.dispatch.run(shot.query, shot.args, shot.limited, left, shot.into)
         finally:
+            place.shot = None
             self._keeper.give_back(place)
 
     async def recover(self, shot: OneShot, error: BaseException) -> tuple[list[Any], bytes] | None:
@@ -176,7 +179,10 @@ class Desk:
             left = deadline - keeper.now()
             if left <= 0:
                 raise keeper.late(self._options.acquire_timeout)
-            place = self._take() or await self._claim(left)
+            other = self._take()
+            if other is None:
+                return await self._claim(left)  # which somebody has just used, or opened
+            place = other
         return place
 
     async def _answers(self, place: Place, deadline: float) -> bool:
@@ -192,10 +198,12 @@ class Desk:
         except Exception as error:
             keeper.last_failure = error
             keeper.give_up(place, "check failed")
+            connection.terminate()
             # Those that were idle for as long are no better, for all we know.
             for other in list(keeper.places):
                 if other.state == IDLE and self._is_stale(other, keeper.now()):
                     keeper.give_up(other, "check failed")
+                    other.connection.terminate()
             return False
         except BaseException:
             keeper.give_back(place)

@@ -77,6 +77,7 @@ class Keeper:
         self._harmless = harmless
         self._opening: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: set[Connection] = set()
         self._goings: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._armed = inf
@@ -218,7 +219,13 @@ class Keeper:
 
     def _send_off(self, place: Place) -> None:
         self.gone(place, self._reason(place))
-        self._spawn(close_politely(place.connection))
+        self._see_off(place.connection)
+
+    def _see_off(self, connection: Connection) -> None:
+        """Close it when what is under way has ended or was cancelled, within some seconds."""
+        self._leaving.add(connection)
+        task = self._spawn(close_politely(connection))
+        task.add_done_callback(lambda _: self._leaving.discard(connection))
 
     def _reason(self, place: Place) -> str:
         """Why a place is closed that is due or idle."""
@@ -233,9 +240,9 @@ class Keeper:
         return "resized" if self.policy.size > self.policy.max_size else "idle"
 
     def give_up(self, place: Place, reason: str) -> None:
-        """Close what is of no use, at once."""
+        """Close what must not be used again, for a reason of its own."""
         self.gone(place, reason)
-        place.connection.terminate()
+        self._see_off(place.connection)
         self.look()
 
     def gone(self, place: Place, reason: str) -> None:
@@ -296,6 +303,7 @@ class Keeper:
         connection.get_server_version()  # those who have it find it there
         connection.add_termination_listener(partial(self._on_lost, place))
         self._free(place)
+        self.look()  # while the server was away, one at a time was opened
 
     async def _connection(self) -> Connection:
         """A new connection, made ready for use."""
@@ -316,7 +324,7 @@ class Keeper:
             if self.state not in (State.STARTING, State.OPEN):
                 raise self.unusable()
         except BaseException:
-            connection.terminate()
+            self._see_off(connection)
             raise
         return connection
 
@@ -362,8 +370,8 @@ class Keeper:
             self._timer = self.loop.call_at(at, self._on_time)
 
     def arm_until(self, deadline: float) -> None:
-        """Look again at `deadline` at the latest."""
-        if deadline < self._armed:
+        """Look again at `deadline` at the latest: somebody waits until then."""
+        if deadline < self._armed or self.policy.failures:
             self.arm()
 
     def _disarm(self) -> None:
@@ -492,11 +500,13 @@ class Keeper:
         self.state = State.CLOSED
         self._disarm()
         refuse(cast("list[Claim]", self.policy.dismiss()), self.unusable())
-        for task in [*self._opening, *self._tasks]:
-            task.cancel()
         for place in list(self.places):
             self.gone(place, "terminated")
             place.connection.terminate()
+        for connection in self._leaving:
+            connection.terminate()
+        for task in [*self._opening, *self._tasks]:
+            task.cancel()
 
     def forsake(self) -> None:
         """Nobody can close it any more; in whichever thread this is noticed."""

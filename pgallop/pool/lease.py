@@ -6,6 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Generator
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +18,10 @@ from pgallop.pool.policy import GONE
 
 if TYPE_CHECKING:
     from pgallop.pool.pool import Pool
+
+
+# Where the files of pgallop are, to tell them from the program's.
+PACKAGE = str(Path(__file__).parents[1])
 
 
 class PoolConnectionProxy(Connection):
@@ -124,7 +129,9 @@ def held_here(now: float, entered: bool, with_stack: bool) -> Held:
     """Who acquires a connection just now, and where in his code."""
     stack = ""
     if with_stack:
-        stack = "\n" + "".join(traceback.format_stack(sys._getframe(1))).rstrip()
+        frames = traceback.extract_stack(sys._getframe(1))
+        inner = [i for i, frame in enumerate(frames) if frame.filename.startswith(PACKAGE)]
+        stack = "\n" + "".join(traceback.format_list(frames[: inner[0]])).rstrip()
     return Held(now, caller(), stack, entered)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
+from math import inf
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
@@ -300,13 +301,17 @@ class Pool:
         """What `acquire` gives. `entered`: it will be released at the end of a block."""
         keeper = self._keeper
         place = await self._desk.acquire(timeout)
-        now = keeper.now()
-        held = held_here(now, entered, self._options.record_stacks)
-        connection = PoolConnectionProxy(self, place, held)
+        try:
+            now = keeper.now()
+            held = held_here(now, entered, self._options.record_stacks)
+            connection = PoolConnectionProxy(self, place, held)
+        except BaseException:  # such as KeyboardInterrupt
+            keeper.give_back(place)
+            raise
         if self._options.setup is not None:
             seconds = self._options.acquire_timeout if timeout is None else timeout
             try:
-                async with asyncio.timeout_at(now + seconds):
+                async with asyncio.timeout(None if seconds == inf else seconds):
                     await self._options.setup(connection)
             except BaseException:
                 connection.detach(self)
