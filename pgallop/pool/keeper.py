@@ -87,25 +87,30 @@ class Keeper:
         """Open the first connections: one alone, so that an error comes soon and once."""
         if self.state is not State.NEW:
             raise self.unusable()
-        loop = self.loop = asyncio.get_running_loop()
+        self.loop = get_running_loop()
         self.state = State.STARTING
         first = self.options.init_size
         try:
             if first:
                 await self._open(self._new_place(), raises=True)
-            async with asyncio.TaskGroup() as group:
-                for _ in range(1, first):
-                    group.create_task(self._open(self._new_place(), raises=True))
-        except BaseException as error:
+            await self._open_all(first - 1)
+        except BaseException:
             self.terminate()
-            if isinstance(error, BaseExceptionGroup):
-                raise error.exceptions[0] from None
             raise
         if self.state is not State.STARTING:
             raise self.unusable()
         self.state = State.OPEN
-        assert loop is self.loop
         self.look()
+
+    async def _open_all(self, count: int) -> None:
+        """Open so many connections at the same time; of several errors the first is raised."""
+        tasks = [asyncio.create_task(self._open(self._new_place(), True)) for _ in range(count)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def usable(self) -> asyncio.AbstractEventLoop:
         """The event loop, which is the one that runs; raises InterfaceError where it cannot be."""
@@ -307,7 +312,7 @@ class Keeper:
 
     async def _connection(self) -> Connection:
         """A new connection, made ready for use."""
-        connection: object = await self._connect()
+        connection = cast(object, await self._connect())
         if not isinstance(connection, Connection):
             raise InterfaceError(
                 f"connect: expected a function that returns a pgallop.Connection, got "

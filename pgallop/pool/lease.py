@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 import warnings
@@ -129,7 +130,7 @@ def held_here(now: float, entered: bool, with_stack: bool) -> Held:
     """Who acquires a connection just now, and where in his code."""
     stack = ""
     if with_stack:
-        frames = traceback.extract_stack(sys._getframe(1))
+        frames = traceback.extract_stack(inspect.currentframe())
         inner = [i for i, frame in enumerate(frames) if frame.filename.startswith(PACKAGE)]
         stack = "\n" + "".join(traceback.format_list(frames[: inner[0]])).rstrip()
     return Held(now, caller(), stack, entered)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from math import inf
 from types import TracebackType
 from typing import Any, TypeVar, overload
@@ -20,6 +20,7 @@ from pgallop.pool.lease import PoolAcquireContext, PoolConnectionProxy, foreign,
 from pgallop.pool.options import Connector, Hook, checked_options, checked_sizes
 from pgallop.pool.place import Place
 from pgallop.pool.stats import PoolStats, stats
+from pgallop.pool.transactions import run_transaction
 from pgallop.rows.record import Record
 
 T = TypeVar("T")
@@ -365,6 +366,48 @@ class Pool:
         loop = self._keeper.loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._keeper.release, place)
+
+    async def run_transaction(
+        self,
+        function: Callable[[PoolConnectionProxy], Awaitable[T]],
+        *,
+        retries: int = 5,
+        isolation: str | None = None,
+        readonly: bool = False,
+        deferrable: bool = False,
+        timeout: float | None = None,
+    ) -> T:
+        """Call a function within a transaction, and again when it met with another transaction.
+
+        That is where the server has undone it with SerializationError or DeadlockDetectedError, in
+        COMMIT too. Each try has a connection from the pool, and waits a little longer than the last
+        one before. What the function does beside the database is not undone.
+
+        Args:
+            function: a coroutine function of the connection; whatever it raises rolls back.
+            retries: how often it is called again.
+            isolation, readonly, deferrable: as for `Connection.transaction`.
+            timeout: seconds to wait for a connection, as for `acquire`.
+
+        Returns:
+            What the function has returned, when that is committed.
+
+        Raises:
+            SerializationError, DeadlockDetectedError: it met with others each time.
+            TransactionOutcomeUnknown: the connection was lost behind COMMIT, before the answer: it
+                may be stored, so it is not run again.
+            Exception: what the function, `acquire` or COMMIT raises.
+
+        Example:
+            >>> async def transfer(conn):
+            ...     await conn.execute("UPDATE accounts SET balance = balance - 10 WHERE id = 1")
+            ...     await conn.execute("UPDATE accounts SET balance = balance + 10 WHERE id = 2")
+            >>> await pool.run_transaction(transfer, isolation="serializable")
+
+        Source: PostgreSQL documentation, "Serialization Failure Handling".
+        """
+        options = {"isolation": isolation, "readonly": readonly, "deferrable": deferrable}
+        return await run_transaction(self, function, retries, timeout, options)
 
     # As a whole
 

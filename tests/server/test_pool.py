@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from live import Monitor
@@ -91,7 +91,7 @@ async def test_it_is_a_connection(server: EmbeddedServer) -> None:
             one = pipeline.fetchval("SELECT 1")
         assert one.result() == 1
         with pytest.raises(AttributeError, match="no_such_thing"):
-            _ = conn.no_such_thing
+            _ = cast(Any, conn).no_such_thing
         assert not hasattr(conn, "no_such_thing")
 
 
@@ -147,7 +147,7 @@ async def test_what_is_released(server: EmbeddedServer) -> None:
         conn = await pool.acquire()
         for stranger in (await other.acquire(), await pgallop.connect(server.tcp_dsn), None, 7):
             with pytest.raises(pgallop.InterfaceError, match="not a member of this pool"):
-                await pool.release(stranger)
+                await pool.release(cast(Any, stranger))
             if isinstance(stranger, pgallop.PoolConnectionProxy):
                 await other.release(stranger)
             elif isinstance(stranger, pgallop.Connection):

@@ -7,7 +7,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from interruption import MOMENTS, Interrupted, Moment, interruptions
@@ -171,7 +171,7 @@ async def test_deadlines(server: EmbeddedServer) -> None:
         await until(lambda: at_rest(pool))
         assert pool.get_stats().timed_out == 6
         with pytest.raises(pgallop.ClientConfigurationError):
-            await pool.acquire(timeout="soon")
+            await pool.acquire(timeout=cast(Any, "soon"))
 
 
 async def test_what_is_left_of_a_timeout(server: EmbeddedServer) -> None:

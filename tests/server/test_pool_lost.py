@@ -208,7 +208,7 @@ async def test_a_reset_fails(server: EmbeddedServer, by_hook: bool) -> None:
     async def reset(conn: pgallop.Connection) -> None:
         await conn.execute("SELECT 1/0")
 
-    hook = {"reset": reset} if by_hook else {"init": init}
+    hook: dict[str, Any] = {"reset": reset} if by_hook else {"init": init}
     async with new_pool(server, max_size=1, **hook) as pool:
         conn = await pool.acquire()
         await conn.execute("SET work_mem = '77kB'")
@@ -305,8 +305,8 @@ async def test_a_check_of_ones_own(server: EmbeddedServer, verb: str) -> None:
 
 
 async def test_idle_ones_beyond_the_minimum_go(server: EmbeddedServer) -> None:
-    options = {"min_size": 1, "max_size": 3, "max_inactive_connection_lifetime": 0.1}
-    async with whole(new_pool(server, **options)) as pool:
+    options: dict[str, Any] = {"max_size": 3, "max_inactive_connection_lifetime": 0.1}
+    async with whole(new_pool(server, min_size=1, **options)) as pool:
         await pids(pool)
         await until(lambda: pool.get_size() == 1)
         assert pool.get_stats().closed == {"idle": 2}
