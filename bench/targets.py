@@ -58,6 +58,7 @@ TARGETS: Sequence[Target] = (
     *_on_both("select1_tasks", THROUGHPUT, 0.8, "limit"),
     *_on_both("select1_tasks", CPU, 1.0),
     *_on_both("pk_tasks", THROUGHPUT, 10.0),
+    *_on_both("pk_pool", THROUGHPUT, 3.0),
     *_on_both("pk_tasks", CPU, 1.0),
     *_on_both("pg_type", CPU, 0.60),
     *_on_both("series1000", CPU, 0.35),

@@ -41,6 +41,7 @@ class Work:
         arguments: what each run takes in turn; begins again at its end.
         connections: how many connections.
         tasks: how many tasks ask at the same time, spread evenly over the connections.
+        pools: the tasks share a pool of so many connections, each of which one has to itself.
         reconnects: each run connects, asks once and closes.
         is_new: each run has a text that was never seen before.
         warms_up: each run opens all connections, which then run so many statements each, at the
@@ -57,6 +58,7 @@ class Work:
     arguments: tuple[tuple[object, ...], ...] = ((),)
     connections: int = 10
     tasks: int = 10
+    pools: bool = False
     reconnects: bool = False
     is_new: bool = False
     warms_up: int = 0
@@ -130,6 +132,15 @@ _WORKS = (
         _BY_KEY,
         _KEYS,
         tasks=100,
+        setup=_MAKE_ACCOUNTS,
+    ),
+    Work(
+        "pk_pool",
+        "a row by its primary key, from 100 tasks on a pool of 10",
+        _BY_KEY,
+        _KEYS,
+        tasks=100,
+        pools=True,
         setup=_MAKE_ACCOUNTS,
     ),
     Work(

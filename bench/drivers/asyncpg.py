@@ -12,6 +12,8 @@ _POOL_SIZE = 10
 
 
 class Asyncpg(Driver["asyncpg.Connection[asyncpg.Record]"]):
+    pools = True
+
     def version(self) -> str:
         return asyncpg.__version__
 
@@ -29,12 +31,17 @@ class Asyncpg(Driver["asyncpg.Connection[asyncpg.Record]"]):
 
     @asynccontextmanager
     async def lanes(self, dsn: str, work: Work) -> AsyncIterator[list[Fetch]]:
-        if not work.shares_connections:
+        if work.pools or not work.shares_connections:
             async with super().lanes(dsn, work) as lanes:
                 yield lanes
             return
-        async with asyncpg.create_pool(dsn, min_size=_POOL_SIZE, max_size=_POOL_SIZE) as pool:
-            yield [pool.fetch] * work.tasks
+        async with self.pool(dsn, _POOL_SIZE) as fetch:
+            yield [fetch] * work.tasks
+
+    @asynccontextmanager
+    async def pool(self, dsn: str, size: int) -> AsyncIterator[Fetch]:
+        async with asyncpg.create_pool(dsn, min_size=size, max_size=size) as pool:
+            yield pool.fetch
 
 
 DRIVER = Asyncpg()

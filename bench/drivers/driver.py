@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Generic, Self, TypeVar
 
 from bench.works import Visitor, Work
@@ -22,6 +22,9 @@ class Driver(ABC, Generic[ConnectionT]):
 
     # Whether it makes Python values, which can then be compared.
     decodes = True
+
+    # Whether it has a pool, see `pool`.
+    pools = False
 
     @abstractmethod
     def version(self) -> str:
@@ -54,10 +57,16 @@ class Driver(ABC, Generic[ConnectionT]):
 
     def supports(self, work: Work) -> bool:
         """Whether it takes part in this work."""
-        return True
+        return self.pools or not work.pools
+
+    def pool(self, dsn: str, size: int) -> AbstractAsyncContextManager[Fetch]:
+        """What each task calls to run a query on a pool of so many connections."""
+        raise TypeError(f"{type(self).__name__} has no pool that could be measured")
 
     def setting(self, work: Work) -> str:
         """Over what the tasks of this work run."""
+        if work.pools:
+            return f"pool of {work.connections}"
         return "1 connection" if work.connections == 1 else f"{work.connections} connections"
 
     def runs_per_call(self, work: Work) -> int:
@@ -67,6 +76,10 @@ class Driver(ABC, Generic[ConnectionT]):
     @asynccontextmanager
     async def lanes(self, dsn: str, work: Work) -> AsyncIterator[list[Fetch]]:
         """Open what the work needs; gives what each of its tasks calls."""
+        if work.pools:
+            async with self.pool(dsn, work.connections) as fetch:
+                yield [fetch] * work.tasks
+            return
         if work.reconnects:
             yield [self._fetch_once(dsn)] * work.tasks
             return

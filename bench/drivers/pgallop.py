@@ -1,5 +1,7 @@
-"""pgallop: tasks share connections."""
+"""pgallop: tasks share connections, or have one each of a pool."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Self
 
@@ -10,6 +12,8 @@ from bench.works import Visitor
 
 class Pgallop(Driver[pgallop.Connection]):
     """Connections know what their `knowledge` knows; without one each learns for itself."""
+
+    pools = True
 
     def __init__(self, knowledge: pgallop.Knowledge | None = None) -> None:
         self._knowledge = knowledge
@@ -31,6 +35,11 @@ class Pgallop(Driver[pgallop.Connection]):
 
     async def close(self, connection: pgallop.Connection) -> None:
         await connection.close()
+
+    @asynccontextmanager
+    async def pool(self, dsn: str, size: int) -> AsyncIterator[Fetch]:
+        async with pgallop.create_pool(dsn, min_size=size, max_size=size) as pool:
+            yield pool.fetch
 
 
 DRIVER = Pgallop()

@@ -23,7 +23,7 @@ from pgallop import preparing
 from pgallop.connection import Connection, inside
 from pgallop.errors import InterfaceError, PoolTimeoutError, PostgresError
 from pgallop.pool.options import PoolOptions
-from pgallop.pool.place import Claim, Harmless, Place
+from pgallop.pool.place import Claim, Place
 from pgallop.pool.policy import GONE, Policy
 from pgallop.pool.stats import Counts
 
@@ -48,15 +48,14 @@ class State(Enum):
 class Keeper:
     """The connections of one pool.
 
-    `state`: what may be done. `counts`: what has happened. `harmless`: tells which statements need
-    no reset behind them, None if all do.
+    `state`: what may be done. `counts`: what has happened. `places`: of connections that are open.
+    `last_failure`: why the last attempt to open one failed, if it did.
     """
 
     def __init__(
         self,
         options: PoolOptions,
         connect: Callable[[], Coroutine[Any, Any, Connection]],
-        harmless: Harmless | None,
     ) -> None:
         self.options = options
         self.state = State.NEW
@@ -74,7 +73,7 @@ class Keeper:
         self.last_failure: BaseException | None = None
         self.places: dict[Place, None] = {}
         self._connect = connect
-        self._harmless = harmless
+        self._learning = False
         self._opening: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: set[Connection] = set()
@@ -183,6 +182,7 @@ class Keeper:
         elif place.is_busy():
             self._reset(place)  # a statement had waited for its turn
         else:
+            place.dirty = False
             self._free(place)
 
     async def _reset_by_hook(self, place: Place) -> None:
@@ -195,6 +195,7 @@ class Keeper:
         except BaseException:
             self.give_up(place, "reset failed")
             raise
+        place.dirty = False
         self._free(place)
 
     def _free(self, place: Place) -> None:
@@ -204,7 +205,11 @@ class Keeper:
         if place.state == GONE or policy.is_due(place, now):
             self._retire(place)
             return
-        place.is_new()
+        if self._is_curious(place, now):
+            self._learning = True
+            policy.give_back(place, soon=True)
+            self._spawn(self._learn(place))
+            return
         counts = self.counts
         while True:
             claim = cast("Claim | None", policy.free(place, now))
@@ -216,6 +221,26 @@ class Keeper:
             counts.waited(now - claim.since)
             if claim.serve(place):
                 return
+
+    def _is_curious(self, place: Place, now: float) -> bool:
+        """Whether there is something to ask the server, which is not done yet."""
+        dispatch = place.dispatch
+        return (
+            dispatch.scope.traceless.is_curious(now) and not self._learning and not dispatch.simple
+        )
+
+    async def _learn(self, place: Place) -> None:
+        """Ask the server which statements need no reset behind them, see `Traceless`."""
+        was_dirty = place.dirty
+        try:
+            await place.dispatch.scope.traceless.learn(place.dispatch)
+        except (InterfaceError, PostgresError, OSError):
+            self.give_up(place, "lost")
+            return
+        finally:
+            self._learning = False
+        place.dirty = was_dirty
+        self._free(place)
 
     def _retire(self, place: Place) -> None:
         """Close what is not to be used again, politely."""
@@ -302,7 +327,8 @@ class Keeper:
             return
         self.counts.opened += 1
         self.last_failure = None
-        place.settle(connection, inside(connection), self.give_back, self._harmless)
+        place.settle(connection, inside(connection), self.give_back)
+        place.dirty = self.options.init is not None  # whatever that has done
         self.places[place] = None
         self.policy.opened(place, self.now())
         connection.get_server_version()  # those who have it find it there

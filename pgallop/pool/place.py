@@ -12,12 +12,6 @@ from pgallop.session.execute import Execute
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE
 
-# Whether a statement of this text leaves nothing behind in the session. What is not known does.
-Harmless = Callable[[Connection, str], bool]
-
-# What transaction() sends leaves nothing behind, if the transaction is over.
-OF_TRANSACTIONS = ("COMMIT", "ROLLBACK")
-
 
 class Claim(Waiter):
     """Somebody who waits for a connection; `future` gets its place. `since`: when he came."""
@@ -92,17 +86,16 @@ class OneShot(Claim):
 class Place(Slot):
     """One connection of a pool, and what the pool knows of it.
 
-    `clean`: how many bytes were sent when the session was as good as new. `dirty`: something else
-    may have been done since. `shot`: the one-shot that runs on it. `held`: who has it for a while.
+    `dirty`: something was sent, since the session was as good as new, that is not proven to leave
+    nothing there. `shot`: the one-shot that runs on it. `held`: who has it for a while. `resets`:
+    how often it was reset.
     """
 
     __slots__ = (
         "answered",
-        "clean",
         "connection",
         "dirty",
         "dispatch",
-        "harmless",
         "held",
         "inside",
         "on_free",
@@ -119,14 +112,12 @@ class Place(Slot):
         self.shot: OneShot | None = None
         self.dirty = False
         self.resets = 0
-        self.clean = 0
 
     def settle(
         self,
         connection: Connection,
         inside: Inside,
         on_free: Callable[[Place], None],
-        harmless: Harmless | None,
     ) -> None:
         """The connection is there; `on_free` is called when it has nothing to do any more."""
         self.connection = connection
@@ -136,10 +127,8 @@ class Place(Slot):
         self.stream = inside.stream
         self.reset_query = connection.get_reset_query()
         self.on_free = on_free
-        self.harmless = harmless
         self.answered = self._on_answered
-        if harmless is not None:
-            self.session.watcher = self._watch
+        self.session.watcher = self._watch
 
     def begin(self, shot: OneShot) -> bool:
         """Run a one-shot here; False if its caller has to do that himself, here."""
@@ -172,10 +161,9 @@ class Place(Slot):
 
     def _watch(self, request: Request) -> None:
         if not self.dirty:
-            text = request.text()
-            harmless = self.harmless
-            assert harmless is not None
-            self.dirty = text not in OF_TRANSACTIONS and not harmless(self.connection, text)
+            texts = request.runs()
+            scope, now = self.dispatch.scope, self.dispatch.now()
+            self.dirty = texts is None or not all(scope.is_traceless(text, now) for text in texts)
 
     def story(self, now: float) -> str:
         """What it is used for, in words."""
@@ -189,17 +177,12 @@ class Place(Slot):
 
     def is_clean(self) -> bool:
         """Whether the session is as good as new, for all we know, and needs no reset."""
-        session = self.session
-        if session.status != IDLE or self.is_busy() or self.dispatch.ownership.blocks:
-            return False
-        if self.harmless is None:
-            return session.sent == self.clean and session.writer.pos == 0
-        return not self.dirty
-
-    def is_new(self) -> None:
-        """The session is as good as new."""
-        self.clean = self.session.sent
-        self.dirty = False
+        return (
+            not self.dirty
+            and self.session.status == IDLE
+            and not self.is_busy()
+            and not self.dispatch.ownership.blocks
+        )
 
 
 class Held:

@@ -77,7 +77,7 @@ class Pool:
         )
         self._options = options
         self._connecting = Connecting(options.connect, dsn, connect_kwargs)
-        self._keeper = Keeper(options, self._connecting.connect, None)
+        self._keeper = Keeper(options, self._connecting.connect)
         self._desk = Desk(self._keeper)
         # Without these a statement of its own needs no more than a connection.
         self._is_plain = options.setup is None and options.reset is None

@@ -8,10 +8,12 @@ from typing import Any
 
 from chaos import (
     both_ways,
+    crowd,
     ddl_storm,
     frozen_server,
     half_open_link,
     one_failure,
+    pool_uses,
     poolers,
     random_cancels,
     restarts,
@@ -27,12 +29,14 @@ Line = Callable[[EmbeddedServer, int, float], Coroutine[Any, Any, Figures]]
 LINES: Mapping[int, Line] = MappingProxyType(
     {
         1: random_cancels.run,
+        3: pool_uses.run,
         4: termination.run,
         5: frozen_server.run,
         6: half_open_link.run,
         7: restarts.run,
         13: both_ways.run,
         14: one_failure.run,
+        15: crowd.run,
         17: ddl_storm.run,
         18: poolers.run,
     }

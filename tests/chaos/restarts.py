@@ -1,4 +1,4 @@
-"""Line 7: the server restarts at once, again and again, under tasks that connect anew each time."""
+"""Line 7: the server restarts at once, again and again, under tasks that go on anew each time."""
 
 from __future__ import annotations
 
@@ -67,6 +67,10 @@ class Client:
         else:
             await conn.fetchval("SELECT $1::int", 1)
 
+    async def close(self) -> None:
+        if self.conn is not None:
+            await self.conn.close(timeout=10)
+
     async def _connected(self) -> pgallop.Connection | None:
         async with self._making:
             if self.conn is not None and not self.conn.is_closed():
@@ -92,6 +96,39 @@ class Client:
         return waits if self.served_at else [*waits, "no answer since"]
 
 
+class PoolClient(Client):
+    """The same on a pool, which finds its way back by itself."""
+
+    def __init__(self, dsn: str, chance: random.Random) -> None:
+        super().__init__(dsn, chance)
+        self._pool = pgallop.create_pool(dsn, min_size=2, max_size=CONNECTIONS)
+
+    async def open(self) -> None:
+        await self._pool
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=10)
+
+    async def live(self, number: int) -> None:
+        while True:
+            self.busy_since[number] = time.monotonic()
+            try:
+                if self._chance.random() < 0.5:
+                    await self._pool.fetchval("SELECT $1::int", 1)
+                else:
+                    async with self._pool.acquire() as conn:
+                        await self._statement(conn)
+            except REFUSALS:
+                self.refusals += 1
+            except Exception as error:
+                self.losses += 1
+                if not is_loss(error):
+                    self.wrong_class.append(story(error))
+            else:
+                if self.served_at is None and self.busy_since[number] > self.awaited_since:
+                    self.served_at = time.monotonic()
+
+
 async def served(clients: list[Client]) -> tuple[list[float], list[str]]:
     """When each client was answered, asking from now on; and who is stuck."""
     now = time.monotonic()
@@ -108,7 +145,9 @@ async def run(server: EmbeddedServer, seed: int, scale: float) -> Figures:
     """`scale` times 50 restarts; `success` counts from when the server is ready."""
     figures = Figures(7, "immediate restarts")
     chance = random.Random(seed)
-    clients = [Client(server.tcp_dsn, chance) for _ in range(CONNECTIONS)]
+    pool = PoolClient(server.tcp_dsn, chance)
+    await pool.open()
+    clients = [pool, *[Client(server.tcp_dsn, chance) for _ in range(CONNECTIONS)]]
     outages: list[float] = []
     successes: list[float] = []
     restarts = max(1, round(RESTARTS * scale))
@@ -130,8 +169,7 @@ async def run(server: EmbeddedServer, seed: int, scale: float) -> Figures:
         for task in tasks:
             task.cancel()
     for client in clients:
-        if client.conn is not None:
-            await client.conn.close(timeout=10)
+        await client.close()
     figures.show("restarts", restarts)
     figures.zero("stuck", stuck)
     figures.zero("wrong_class", [text for client in clients for text in client.wrong_class])

@@ -16,7 +16,18 @@ SEED = 1986
 
 # What part of the long run each line has here: a few seconds. Line 18, which fetches what it needs,
 # has its slice in tests/poolers.
-SCALES = {1: 0.006, 4: 0.03, 5: 0.05, 6: 1.0, 7: 0.04, 13: 0.05, 14: 0.05, 17: 0.035}
+SCALES = {
+    1: 0.006,
+    3: 0.03,
+    4: 0.03,
+    5: 0.05,
+    6: 1.0,
+    7: 0.04,
+    13: 0.05,
+    14: 0.05,
+    15: 0.15,
+    17: 0.035,
+}
 
 
 @pytest.fixture(scope="module")

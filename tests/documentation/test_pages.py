@@ -38,6 +38,8 @@ DSN = "postgresql://postgres:secret@localhost/postgres"
 # What a page needs that not every server has.
 EXTENSION = re.compile(r"CREATE EXTENSION (\w+)")
 
+FRAMEWORK = re.compile(r"^from (fastapi|starlette)\b", re.MULTILINE)
+
 # What may be fenced in a page; in other languages it would be code that nobody has tried.
 LANGUAGES = {"python", "text", "sh", ""}
 
@@ -83,6 +85,8 @@ def test_there_is_something_to_run() -> None:
 def test_code_prints_what_is_shown(page: Path, empty_dsn: str, tmp_path: Path) -> None:
     """Programs run in a process, all else in one after another with a connection `conn`."""
     skip_without(EXTENSION.findall(page.read_text(encoding="utf-8")), empty_dsn)
+    for name in FRAMEWORK.findall(page.read_text(encoding="utf-8")):
+        pytest.importorskip(name)
 
     async def run_all() -> None:
         async with pgallop.connect(empty_dsn) as conn:
