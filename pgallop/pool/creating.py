@@ -13,7 +13,7 @@ def create_pool(
     dsn: str | None = None,
     *,
     init_size: int | None = None,
-    min_size: int = 10,
+    min_size: int | None = None,
     max_size: int = 10,
     max_queries: int = 50000,
     max_inactive_connection_lifetime: float = 300.0,
@@ -36,7 +36,8 @@ def create_pool(
         dsn: as for `connect`, and so are all keywords that are not listed here. All connections
             share what they learn (`knowledge`).
         init_size: how many connections are opened before the pool is there, `min_size` by default.
-        min_size: how many are kept open, at least; what is lost is opened anew in the background.
+        min_size: how many are kept open, at least, 10 by default or `max_size` if that is less;
+            what is lost is opened anew in the background.
         max_size: how many there are at most. See the page on pools for how many are right.
         max_queries: a connection is replaced after so many requests.
         max_inactive_connection_lifetime: seconds after which an idle connection beyond `min_size`

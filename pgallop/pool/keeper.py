@@ -144,10 +144,7 @@ class Keeper:
             return
         session = place.session
         place.queries = session.answered - place.resets
-        if place.stream.closed:
-            self.gone(place, "lost")
-            self.look()
-        elif place.is_clean():
+        if place.stream.closed or place.is_clean():
             self._free(place)
         elif self.policy.is_due(place, self.now()):
             self._retire(place)
@@ -202,7 +199,11 @@ class Keeper:
         """Nobody has it, and it is as good as new: let the next one have it."""
         policy = self.policy
         now = self.now()
-        if place.state == GONE or policy.is_due(place, now):
+        if place.stream.closed:
+            self.gone(place, "lost")
+            self.look()
+            return
+        if policy.is_due(place, now):
             self._retire(place)
             return
         if self._is_curious(place, now):

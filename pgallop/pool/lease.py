@@ -54,6 +54,8 @@ class PoolConnectionProxy(Connection):
         if self._pool is not pool:
             raise foreign(self)
         place = self._place
+        if place is not None and self._closing:
+            place.expires = 0.0  # close() was called, and waits for what is under way
         self.__dict__.clear()
         self._pool = pool
         return place

@@ -16,6 +16,8 @@ Hook: TypeAlias = Callable[[Any], Awaitable[Any]]
 # What opens one, called as `connect` is.
 Connector: TypeAlias = Callable[..., Awaitable[Connection]]
 
+DEFAULT_MIN_SIZE = 10
+
 _MOST = 2**31
 
 
@@ -48,6 +50,8 @@ def checked_sizes(min_size: object, max_size: object) -> tuple[int, int]:
         ClientConfigurationError: they make no sense.
     """
     most = _count(Given("max_size", max_size), 1)
+    if min_size is None:
+        return min(DEFAULT_MIN_SIZE, most), most
     least = _count(Given("min_size", min_size), 0)
     if least > most:
         raise Given("min_size", min_size).bad(f"at most max_size, which is {most}")

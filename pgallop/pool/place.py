@@ -92,7 +92,6 @@ class Place(Slot):
     """
 
     __slots__ = (
-        "answered",
         "connection",
         "dirty",
         "dispatch",
@@ -127,7 +126,6 @@ class Place(Slot):
         self.stream = inside.stream
         self.reset_query = connection.get_reset_query()
         self.on_free = on_free
-        self.answered = self._on_answered
         self.session.watcher = self._watch
 
     def begin(self, shot: OneShot) -> bool:
@@ -146,7 +144,7 @@ class Place(Slot):
         if request.finished:
             shot.failed = True  # lost in sending it
         else:
-            request.after = self.answered
+            request.after = self._on_answered
         return True
 
     def _on_answered(self, request: Request, has_failed: bool) -> None:

@@ -40,7 +40,7 @@ class Pool:
         dsn: str | None = None,
         *,
         init_size: int | None = None,
-        min_size: int,
+        min_size: int | None,
         max_size: int,
         max_queries: int,
         max_inactive_connection_lifetime: float,

@@ -147,6 +147,39 @@ async def test_a_statement_that_was_given_up_keeps_nobody_waiting(
     assert not monitor.ask("SELECT 1 FROM pg_stat_activity WHERE query = %s", SLEEP)
 
 
+async def test_released_while_it_works(server: EmbeddedServer) -> None:
+    """A statement under way is answered to whoever waits for it; then the connection is free."""
+    async with whole(new_pool(server, max_size=2)) as pool:
+        conn = await pool.acquire()
+        slow = asyncio.create_task(conn.fetchval("SELECT pg_sleep(0.2) IS NULL"))
+        waits = asyncio.create_task(conn.fetchval("SELECT 5"))
+        given_up = asyncio.create_task(conn.fetch(SLEEP))
+        await asyncio.sleep(0.02)
+        given_up.cancel()
+        await pool.release(conn)
+        start = time.monotonic()
+        assert await pool.fetchval("SELECT 1") == 1
+        assert time.monotonic() - start < 0.15
+        assert await slow is False
+        assert await waits == 5
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+
+
+async def test_released_while_it_closes(server: EmbeddedServer) -> None:
+    async with whole(new_pool(server, max_size=1)) as pool:
+        conn = await pool.acquire()
+        slow = asyncio.create_task(conn.fetchval("SELECT pg_sleep(0.1) IS NULL"))
+        await asyncio.sleep(0.01)
+        closing = asyncio.create_task(conn.close())
+        await asyncio.sleep(0.01)
+        await pool.release(conn)
+        assert await pool.fetchval("SELECT 1") == 1
+        assert await slow is False
+        with contextlib.suppress(pgallop.InterfaceError):
+            await closing
+
+
 async def test_deadlines(server: EmbeddedServer) -> None:
     """`timeout` is for all of it; without one the pool's patience holds for the waiting."""
     async with whole(new_pool(server, max_size=1, acquire_timeout=0.1)) as pool:
