@@ -49,6 +49,10 @@ class OneShot(Claim):
         "timeout",
     )
 
+    ends: float | None
+    place: Place | None
+    request: Execute | None
+
     def __init__(
         self,
         future: asyncio.Future[Any],
@@ -66,9 +70,9 @@ class OneShot(Claim):
         self.limited = limited
         self.timeout = timeout
         self.into = into
-        self.ends: float | None = None
-        self.place: Place | None = None
-        self.request: Execute | None = None
+        self.ends = None
+        self.place = None
+        self.request = None
         self.failed = False
 
     def serve(self, place: Place) -> bool:
@@ -105,10 +109,13 @@ class Place(Slot):
         "stream",
     )
 
+    held: Held | None
+    shot: OneShot | None
+
     def __init__(self) -> None:
         super().__init__()
-        self.held: Held | None = None
-        self.shot: OneShot | None = None
+        self.held = None
+        self.shot = None
         self.dirty = False
         self.resets = 0
 

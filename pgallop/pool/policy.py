@@ -130,6 +130,11 @@ class Policy:
         (True, True)
     """
 
+    _idle: dict[Slot, None]
+    _queue: deque[Waiter]
+    _patient: deque[Waiter]
+    _impatient: list[tuple[float, int, Waiter]]
+
     def __init__(
         self,
         min_size: int,
@@ -157,11 +162,11 @@ class Policy:
         self.generation = 0
         self._retries_at = (0.0, 0.0)  # while somebody waits, and else
         # The one that became idle last is taken first: what is not needed becomes old.
-        self._idle: dict[Slot, None] = {}
-        self._queue: deque[Waiter] = deque()
+        self._idle = {}
+        self._queue = deque()
         # Those whose deadlines come in the order of their coming, and the others.
-        self._patient: deque[Waiter] = deque()
-        self._impatient: list[tuple[float, int, Waiter]] = []
+        self._patient = deque()
+        self._impatient = []
         self._number = 0
         sweeps = min(max_idle, max_lifetime) / 10
         self._sweep_period = inf if sweeps == inf else max(SWEEPS[0], min(sweeps, SWEEPS[1]))
@@ -192,11 +197,13 @@ class Policy:
         self._queue.append(waiter)
         if deadline == inf:
             return True
-        if not self._patient or deadline >= self._patient[-1].deadline:
-            self._patient.append(waiter)
-        else:
-            self._number += 1
-            heappush(self._impatient, (deadline, self._number, waiter))
+        if self._patient:
+            last = self._patient[-1]
+            if deadline < last.deadline:
+                self._number += 1
+                heappush(self._impatient, (deadline, self._number, waiter))
+                return True
+        self._patient.append(waiter)
         return True
 
     def leave(self, waiter: Waiter) -> bool:
@@ -232,14 +239,21 @@ class Policy:
         return over
 
     def _first_deadline(self) -> float:
+        at = inf
         patient = self._patient
-        while patient and not patient[0].waits:
+        while patient:
+            first = patient[0]
+            if first.waits:
+                at = first.deadline
+                break
             patient.popleft()
         impatient = self._impatient
-        while impatient and not impatient[0][2].waits:
+        while impatient:
+            first = impatient[0][2]
+            if first.waits:
+                return min(at, first.deadline)
             heappop(impatient)
-        first = patient[0].deadline if patient else inf
-        return min(first, impatient[0][0]) if impatient else first
+        return at
 
     # What becomes of a connection
 
@@ -265,7 +279,10 @@ class Policy:
                 slot.state = IN_USE
                 # Most have the same patience, and leave this queue in the order of that one.
                 patient = self._patient
-                while patient and not patient[0].waits:
+                while patient:
+                    first = patient[0]
+                    if first.waits:
+                        break
                     patient.popleft()
                 if len(self._impatient) > 2 * self.waiting + LEFT_BEHIND:
                     self._tidy_deadlines(2 * self.waiting + LEFT_BEHIND)

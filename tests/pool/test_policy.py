@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import doctest
-import inspect
 import random
 from collections.abc import Callable
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +26,8 @@ from pgallop.pool.policy import (
     Slot,
     Waiter,
 )
+
+SOURCE = Path(__file__).parents[2] / "pgallop/pool/policy.py"
 
 
 def new_policy(min_size: int = 0, max_size: int = 10, **limits: Any) -> Policy:
@@ -59,7 +61,7 @@ def served(policy: Policy, slots: int) -> list[Waiter | None]:
 
 def test_it_is_pure() -> None:
     """It knows no event loop, no clock, no chance and nothing of the driver."""
-    tree = ast.parse(inspect.getsource(module))
+    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
     imported = {
         node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
         for node in ast.walk(tree)
