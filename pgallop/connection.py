@@ -87,9 +87,10 @@ class Connection(TypeCodecs):
         inbox = Inbox(loop, link.stream, weakref.ref(self))
         self._log_listeners = LogListeners(link.session, inbox)
         self._channels = Channels(loop, link.session, self._dispatch, inbox)
-        self._capabilities: Capabilities | None = None
+        self._capabilities = capabilities(link.session.parameters)
         self._resetting = Resetting(self._dispatch, (self._channels, self._log_listeners))
-        self._resetting.on_complete = partial(on_reset, scope, self._dispatch, link.session)
+        complete = complete_script(self._capabilities)
+        self._resetting.on_complete = partial(on_reset, scope, self._dispatch, complete)
 
     # Statements
 
@@ -739,8 +740,6 @@ class Connection(TypeCodecs):
 
     def get_server_capabilities(self) -> Capabilities:
         """What the server can do, as far as pgallop has to know."""
-        if self._capabilities is None:
-            self._capabilities = capabilities(self._session.parameters)
         return self._capabilities
 
     def get_settings(self) -> ServerSettings:
@@ -775,13 +774,17 @@ def inside(connection: Connection) -> Inside:
     )
 
 
-def on_reset(scope: Scope, dispatch: Dispatch, session: Session, script: str) -> None:
+def on_reset(scope: Scope, dispatch: Dispatch, complete: str, script: str) -> None:
     """The session was reset: names mean again what they meant when it began.
 
     Not where the server cannot do all of that, nor after what a subclass does instead.
     """
-    server = capabilities(session.parameters)
-    is_complete = server.roles and server.settings and server.temporary_tables
-    if is_complete and script == server.reset_query:
+    if script and script == complete:
         scope.rejoin()
         resolving.recall(dispatch)
+
+
+def complete_script(server: Capabilities) -> str:
+    """The script after which names mean what they meant in the beginning, "" if there is none."""
+    is_complete = server.roles and server.settings and server.temporary_tables
+    return server.reset_query if is_complete else ""

@@ -292,7 +292,8 @@ class Policy:
         return None
 
     def give_back(self, slot: Slot, soon: bool) -> None:
-        """Its user has gone, and it is being made ready for the next one."""
+        """Its user has gone, and it is being made ready for the next one; or that goes on."""
+        self._is_back(slot)
         if soon:
             slot.state = RETURNING
             self.returning += 1

@@ -226,6 +226,19 @@ def test_none_is_opened_for_who_gets_one_that_is_coming() -> None:
     assert policy.returning == 0
 
 
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("second", [True, False])
+def test_making_it_ready_takes_longer(first: bool, second: bool) -> None:
+    """A reset is followed by another one, or by a question to the server."""
+    policy = new_policy()
+    slot = opened(policy)
+    policy.give_back(slot, first)
+    policy.give_back(slot, second)
+    assert (policy.returning, policy.draining) == (second, not second)
+    policy.free(slot, 0.0)
+    assert (policy.returning, policy.draining, policy.idle) == (0, 0, 1)
+
+
 @pytest.mark.parametrize("state", ["opening", "idle", "in use", "returning", "draining"])
 def test_a_connection_is_lost_in_any_state(state: str) -> None:
     policy = new_policy(min_size=1)

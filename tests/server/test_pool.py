@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -328,6 +329,50 @@ async def test_what_did_nothing_is_not_reset(server: EmbeddedServer) -> None:
         async with pool.acquire() as conn:
             await conn.fetchval("SELECT 1")
         assert pool.get_stats().resets == 1
+
+
+async def resets(pool: pgallop.Pool, use: Callable[[], Awaitable[object]]) -> int:
+    """How many sessions were reset behind this use."""
+    await until(lambda: at_rest(pool))
+    before = pool.get_stats().resets
+    await use()
+    await until(lambda: at_rest(pool))
+    return pool.get_stats().resets - before
+
+
+async def test_what_is_proven_to_leave_nothing_is_not_reset(
+    server: EmbeddedServer, monitor: Monitor
+) -> None:
+    """The server is asked when the text has come a few times; until then it is."""
+    monitor.ask("DROP TABLE IF EXISTS pool_numbers; CREATE TABLE pool_numbers (n int PRIMARY KEY)")
+    query = "SELECT n FROM pool_numbers WHERE n = $1"
+    async with whole(new_pool(server, max_size=2)) as pool:
+
+        async def one_shot() -> None:
+            await pool.fetchval(query, 1)
+
+        async def transaction() -> None:
+            async with pool.acquire() as conn, conn.transaction():
+                await conn.fetchval(query, 1)
+                statement = await conn.prepare(query)
+                await statement.fetchval(1)
+
+        async def another() -> None:
+            await pool.fetchval("SELECT set_config('work_mem', '77kB', false)")
+
+        async def alters() -> None:
+            await pool.execute("ALTER TABLE pool_numbers ADD m int")
+
+        assert await resets(pool, one_shot) == 1
+        async with asyncio.timeout(10):
+            while await resets(pool, one_shot):
+                await asyncio.sleep(0.02)
+        assert await resets(pool, transaction) == 0
+        assert [await resets(pool, one_shot) for _ in range(3)] == [0, 0, 0]
+        assert await resets(pool, another) == 1
+        assert await pool.fetchval("SHOW work_mem") != "77kB"
+        assert await resets(pool, alters) == 1
+        assert await resets(pool, one_shot) == 1
 
 
 async def test_a_setting_of_the_pool_is_kept(server: EmbeddedServer) -> None:
