@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
+from pgallop import preparing
 from pgallop.connecting import connect
-from pgallop.connection import Connection
+from pgallop.connection import Connection, inside
+from pgallop.errors import InterfaceError
 from pgallop.knowledge import Knowledge
-from pgallop.pool.options import Connector
+from pgallop.pool.options import PoolOptions
 
 
 class Connecting:
-    """How new connections are made: `connect` with arguments that may change."""
+    """Opens connections, with arguments that may change, and makes them ready for use."""
 
-    def __init__(
-        self, connector: Connector | None, dsn: str | None, kwargs: Mapping[str, Any]
-    ) -> None:
-        self._connector = connect if connector is None else connector
+    def __init__(self, options: PoolOptions, dsn: str | None, kwargs: Mapping[str, Any]) -> None:
+        self._options = options
+        self._connector = connect if options.connect is None else options.connect
         self._knowledge = Knowledge()
         self._dsn: str | None = None
         self._kwargs: Mapping[str, Any] = {}
@@ -32,6 +33,23 @@ class Connecting:
         self._dsn = dsn
         self._kwargs = kwargs
 
-    async def connect(self) -> Connection:
-        """Open a connection."""
-        return await self._connector(self._dsn, **self._kwargs)
+    async def connect(self, see_off: Callable[[Connection], None]) -> Connection:
+        """Open a connection; `see_off` gets one that was opened and cannot be used."""
+        connection = cast(object, await self._connector(self._dsn, **self._kwargs))
+        if not isinstance(connection, Connection):
+            raise InterfaceError(
+                f"connect: expected a function that returns a pgallop.Connection, got "
+                f"{type(connection).__name__} from it"
+            )
+        try:
+            if self._options.init is not None:
+                await self._options.init(connection)
+            if self._options.warm_up:
+                dispatch = inside(connection).dispatch
+                await preparing.prepared(dispatch, self._options.warm_up, None, None, None)
+            if connection.is_closed():
+                raise InterfaceError("the connection was closed before the pool could use it")
+        except BaseException:
+            see_off(connection)
+            raise
+        return connection

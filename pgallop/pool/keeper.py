@@ -7,23 +7,21 @@ told to stop.
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import os
 import random
 import weakref
 from asyncio import get_running_loop
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from enum import Enum
 from functools import partial
 from math import inf
 from typing import Any, cast
 
-from pgallop import preparing
 from pgallop.connection import Connection, inside
 from pgallop.errors import InterfaceError, PoolTimeoutError, PostgresError
 from pgallop.pool.options import PoolOptions
-from pgallop.pool.place import Claim, Place
+from pgallop.pool.place import Claim, Place, refuse
 from pgallop.pool.policy import GONE, Policy
 from pgallop.pool.stats import Counts
 
@@ -31,9 +29,6 @@ logger = logging.getLogger("pgallop.pool")
 
 # How long a connection may take to close politely when nobody has it any more.
 CLOSE_SECONDS = 5.0
-
-# After so many seconds close() tells the log whom it waits for.
-REMIND_SECONDS = 60.0
 
 
 class State(Enum):
@@ -55,7 +50,7 @@ class Keeper:
     def __init__(
         self,
         options: PoolOptions,
-        connect: Callable[[], Coroutine[Any, Any, Connection]],
+        connect: Callable[[Callable[[Connection], None]], Coroutine[Any, Any, Connection]],
     ) -> None:
         self.options = options
         self.state = State.NEW
@@ -319,7 +314,10 @@ class Keeper:
     async def _open(self, place: Place, raises: bool = False) -> None:
         """Open a connection; `raises`: let the caller know if that fails."""
         try:
-            connection = await self._connection()
+            connection = await self._connect(self._see_off)
+            if self.state not in (State.STARTING, State.OPEN):
+                self._see_off(connection)
+                raise self.unusable()
         except BaseException as error:
             self.counts.failed += 1
             self._on_failed(place, error)
@@ -336,29 +334,6 @@ class Keeper:
         connection.add_termination_listener(partial(self._on_lost, place))
         self._free(place)
         self.look()  # while the server was away, one at a time was opened
-
-    async def _connection(self) -> Connection:
-        """A new connection, made ready for use."""
-        connection = cast(object, await self._connect())
-        if not isinstance(connection, Connection):
-            raise InterfaceError(
-                f"connect: expected a function that returns a pgallop.Connection, got "
-                f"{type(connection).__name__} from it"
-            )
-        try:
-            if self.options.init is not None:
-                await self.options.init(connection)
-            if self.options.warm_up:
-                dispatch = inside(connection).dispatch
-                await preparing.prepared(dispatch, self.options.warm_up, None, None, None)
-            if connection.is_closed():
-                raise InterfaceError("the connection was closed before the pool could use it")
-            if self.state not in (State.STARTING, State.OPEN):
-                raise self.unusable()
-        except BaseException:
-            self._see_off(connection)
-            raise
-        return connection
 
     def _on_failed(self, place: Place, error: BaseException) -> None:
         told = cast("list[Claim]", self.policy.failed(place, self.now()))
@@ -451,15 +426,8 @@ class Keeper:
         self._goings.append(going)
         await going
 
-    async def close(self, timeout: float | None) -> None:
-        """See `Pool.close`."""
-        self.check_loop()
-        if self.state in (State.NEW, State.CLOSED):
-            self.state = State.CLOSED
-            return
-        if self.state in (State.STARTING, State.FOREIGN):
-            raise self.unusable()
-        self._check_not_inside()
+    def begin_to_close(self) -> None:
+        """Let nobody in any more, and close what is idle; then await `settled` and call `end`."""
         self.state = State.CLOSING
         refuse(cast("list[Claim]", self.policy.dismiss()), self.unusable())
         for task in self._opening:
@@ -467,70 +435,25 @@ class Keeper:
         self.policy.resize(0, self.policy.max_size)
         self.policy.renew()
         self.look()
-        assert self.loop is not None
-        reminder = self.loop.call_later(REMIND_SECONDS, self._remind)
-        try:
-            async with asyncio.timeout(timeout):
-                while self.places:
-                    await self.going()
-                while tasks := self._tasks | self._opening:
-                    await asyncio.wait(tasks)
-        except TimeoutError:
-            holders = "; ".join(self.holders())
-            self.terminate()
-            raise PoolTimeoutError(
-                f"the pool was terminated: {timeout} seconds after close() its connections were "
-                f"still in use",
-                detail=holders,
-            ) from None
-        except BaseException:
-            self.terminate()
-            raise
-        finally:
-            reminder.cancel()
+
+    async def settled(self) -> None:
+        """Wait until nobody has a connection any more, and all are closed."""
+        while self.places:
+            await self.going()
+        while tasks := self._tasks | self._opening:
+            await asyncio.wait(tasks)
+
+    def end(self) -> None:
+        """All is over."""
         self._disarm()
         self.state = State.CLOSED
-
-    async def close_after_error(self) -> None:
-        """Close on the way out of an error, which is the one to see: politely, not for long."""
-        try:
-            await self.close(CLOSE_SECONDS)
-        except PoolTimeoutError as error:
-            # Who has failed may have had connections, and nobody else gives them back.
-            logger.warning("%s", error)
-
-    def _check_not_inside(self) -> None:
-        task = asyncio.current_task()
-        for place in self.places:
-            if place.held is not None and place.held.entered and place.held.task is task:
-                raise InterfaceError(
-                    "close() would wait for ever: it was called inside of an `async with "
-                    f"pool.acquire()` block of the same task, entered at {place.held.where}",
-                    hint="call it behind the block, or terminate() instead",
-                )
-
-    def _remind(self) -> None:
-        logger.warning(
-            "close() waits for %d seconds, for connections that are still in use: %s",
-            REMIND_SECONDS,
-            "; ".join(self.holders()),
-        )
-
-    def holders(self) -> list[str]:
-        """Who has a connection, in words."""
-        now = self.now()
-        return [
-            f"backend {place.connection.get_server_pid()}: {place.story(now)}"
-            for place in self.places
-        ]
 
     def terminate(self) -> None:
         """Close all at once, whoever has it."""
         self.check_loop()
         if self.state in (State.CLOSED, State.FOREIGN):
             return
-        self.state = State.CLOSED
-        self._disarm()
+        self.end()
         refuse(cast("list[Claim]", self.policy.dismiss()), self.unusable())
         for place in list(self.places):
             self.gone(place, "terminated")
@@ -567,20 +490,6 @@ async def close_politely(connection: Connection) -> None:
         await connection.close(timeout=CLOSE_SECONDS)
     except (OSError, InterfaceError, PostgresError):  # TimeoutError is an OSError
         connection.terminate()
-
-
-def refuse(claims: Iterable[Claim], error: BaseException) -> None:
-    """Let all of them have an error, each his own."""
-    for claim in claims:
-        if not claim.future.done():
-            claim.future.set_exception(copied(error))
-
-
-def copied(error: BaseException) -> BaseException:
-    """Another error of the same kind: where it is raised is written into it, and read elsewhere."""
-    if isinstance(error, (PostgresError, InterfaceError, OSError)):
-        return copy.copy(error)
-    return error
 
 
 living: weakref.WeakSet[Keeper] = weakref.WeakSet()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pgallop.connection import Connection, Inside
+from pgallop.errors import InterfaceError, PostgresError
 from pgallop.pool.policy import Slot, Waiter
 from pgallop.session.execute import Execute
 from pgallop.session.request import Request
@@ -212,3 +214,17 @@ class Held:
         """Who it is, in words."""
         who = "no task" if self.task is None else f"task {self.task.get_name()!r}"
         return f"{who} since {now - self.since:.1f} s, acquired at {self.where}{self.stack}"
+
+
+def refuse(claims: Iterable[Claim], error: BaseException) -> None:
+    """Let all of them have an error, each his own."""
+    for claim in claims:
+        if not claim.future.done():
+            claim.future.set_exception(copied(error))
+
+
+def copied(error: BaseException) -> BaseException:
+    """Another error of the same kind: where it is raised is written into it, and read elsewhere."""
+    if isinstance(error, (PostgresError, InterfaceError, OSError)):
+        return copy.copy(error)
+    return error

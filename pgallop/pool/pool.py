@@ -13,6 +13,7 @@ from pgallop.connection import Connection
 from pgallop.deadlines import checked_seconds
 from pgallop.errors import InterfaceError
 from pgallop.into import built
+from pgallop.pool.closing import close, close_after_error
 from pgallop.pool.connecting import Connecting
 from pgallop.pool.desk import Desk
 from pgallop.pool.keeper import Keeper, State
@@ -76,7 +77,7 @@ class Pool:
             record_stacks=record_stacks,
         )
         self._options = options
-        self._connecting = Connecting(options.connect, dsn, connect_kwargs)
+        self._connecting = Connecting(options, dsn, connect_kwargs)
         self._keeper = Keeper(options, self._connecting.connect)
         self._desk = Desk(self._keeper)
         # Without these a statement of its own needs no more than a connection.
@@ -102,7 +103,7 @@ class Pool:
         if kind is None:
             await self.close()
         else:
-            await self._keeper.close_after_error()
+            await close_after_error(self._keeper)
 
     # One statement
 
@@ -480,7 +481,7 @@ class Pool:
 
         Cancelled, it terminates the pool. Closing a closed pool does nothing.
         """
-        await self._keeper.close(None if timeout is None else checked_seconds(timeout))
+        await close(self._keeper, None if timeout is None else checked_seconds(timeout))
 
     def terminate(self) -> None:
         """Close all connections at once, whoever has them, without a word to the server."""

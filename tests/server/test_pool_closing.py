@@ -18,7 +18,7 @@ from pools import at_rest, new_pool, until, whole
 
 import pgallop
 from pgallop.cli.server import EmbeddedServer
-from pgallop.pool import keeper
+from pgallop.pool import closing as module
 
 SLEEP = "SELECT pg_sleep(1.5)"  # which outlives its client
 
@@ -84,7 +84,7 @@ async def test_close_inside_of_acquire(server: EmbeddedServer) -> None:
 async def test_the_log_tells_whom_close_waits_for(
     server: EmbeddedServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "REMIND_SECONDS", 0.05)
+    monkeypatch.setattr(module, "REMIND_SECONDS", 0.05)
     pool = await new_pool(server)
     conn = await pool.acquire()
     with caplog.at_level(logging.WARNING, "pgallop.pool"):
@@ -119,7 +119,7 @@ async def test_an_error_in_the_block_is_the_one_to_see(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not the wait for a connection that nobody will give back."""
-    monkeypatch.setattr(keeper, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(module, "CLOSE_SECONDS", 0.1)
     with pytest.raises(LookupError, match="this one"):
         async with new_pool(server) as pool:
             conn = await pool.acquire()
