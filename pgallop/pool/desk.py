@@ -9,7 +9,7 @@ and the connection is free again when that has come, before its caller hears of 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 from pgallop.errors import PoolFullError
 from pgallop.pool.keeper import Keeper
@@ -123,12 +123,14 @@ class Desk:
         return now + (self._options.acquire_timeout if timeout is None else timeout)
 
     def _take(self) -> Place | None:
-        while (place := cast("Place | None", self._policy.take())) is not None:
+        while True:
+            place = self._policy.take()
+            if not isinstance(place, Place):
+                return None
             if not place.stream.closed:
                 self._counts.acquired += 1
                 return place
             self._keeper.gone(place, "lost")
-        return None
 
     async def _claim(self, timeout: float | None) -> Place:
         loop = self._keeper.usable()

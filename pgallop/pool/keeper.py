@@ -20,10 +20,10 @@ from typing import Any, cast
 
 from pgallop.connection import Connection, inside
 from pgallop.errors import InterfaceError, PoolTimeoutError, PostgresError
+from pgallop.pool.counts import Counts
 from pgallop.pool.options import PoolOptions
 from pgallop.pool.place import Claim, Place, refuse
 from pgallop.pool.policy import GONE, Policy
-from pgallop.pool.stats import Counts
 
 logger = logging.getLogger("pgallop.pool")
 
@@ -47,6 +47,15 @@ class Keeper:
     `last_failure`: why the last attempt to open one failed, if it did.
     """
 
+    loop: asyncio.AbstractEventLoop | None
+    last_failure: BaseException | None
+    places: dict[Place, None]
+    _opening: set[asyncio.Task[None]]
+    _tasks: set[asyncio.Task[None]]
+    _leaving: set[Connection]
+    _goings: list[asyncio.Future[None]]
+    _timer: asyncio.TimerHandle | None
+
     def __init__(
         self,
         options: PoolOptions,
@@ -64,16 +73,16 @@ class Keeper:
             max_queries=options.max_queries,
             random=random.random,
         )
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.last_failure: BaseException | None = None
-        self.places: dict[Place, None] = {}
+        self.loop = None
+        self.last_failure = None
+        self.places = {}
         self._connect = connect
         self._learning = False
-        self._opening: set[asyncio.Task[None]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._leaving: set[Connection] = set()
-        self._goings: list[asyncio.Future[None]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._opening = set()
+        self._tasks = set()
+        self._leaving = set()
+        self._goings = []
+        self._timer = None
         self._armed = inf
         living.add(self)
 
@@ -208,9 +217,9 @@ class Keeper:
             return
         counts = self.counts
         while True:
-            claim = cast("Claim | None", policy.free(place, now))
-            if claim is None:
-                return
+            claim = policy.free(place, now)
+            if not isinstance(claim, Claim):
+                return  # it is idle now
             if claim.future.done():
                 continue  # cancelled in this very tick
             counts.acquired += 1
