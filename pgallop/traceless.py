@@ -43,13 +43,13 @@ WORTH = 5
 
 # How many texts are remembered, and of how many characters at most.
 MAX_TEXTS = 1000
-LONGEST = 4000
+LONGEST = 2000
 
 # Seconds between questions; how many texts one is about, and characters in all of them: to read so
-# many takes 6 ms.
+# many takes 2 ms.
 PAUSE = 1.0
 BATCH = 50
-BATCH_LENGTH = 4000
+BATCH_LENGTH = 1500
 
 # Seconds that the answer may take.
 TIMEOUT = 5.0

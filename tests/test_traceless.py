@@ -255,7 +255,7 @@ def test_memory_is_bounded() -> None:
 def test_long_texts_are_not_read_all_at_once() -> None:
     known = Traceless()
     for n in range(4):
-        come(known, f"SELECT {n} -- " + "x" * 3000, 0.0)
+        come(known, f"SELECT {n} -- " + "x" * 1000, 0.0)
     assert len(texts(known.question(2.0))) == 2
 
 
