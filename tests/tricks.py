@@ -223,6 +223,52 @@ TRICKS: dict[str, tuple[str, str]] = {
         "CREATE VIEW u AS SELECT other.take() AS a; CREATE VIEW v AS SELECT * FROM u",
         "SELECT v.a FROM public.v",
     ),
+    "view of a function in FROM": (
+        F + "CREATE VIEW v AS SELECT x FROM parent, LATERAL f() AS x",
+        "SELECT * FROM v",
+    ),
+    "view of an aggregate": (
+        AGGREGATE + "CREATE VIEW v AS SELECT total(id) AS t FROM parent",
+        "SELECT t FROM v",
+    ),
+    "view of a window": (
+        AGGREGATE + "CREATE VIEW v AS SELECT total(id) OVER () AS t FROM parent",
+        "SELECT t FROM v",
+    ),
+    "view of an operator": (
+        operator("+", "int") + "CREATE VIEW v AS SELECT id OPERATOR(other.+) 2 AS a FROM parent",
+        "SELECT a FROM v",
+    ),
+    "view of an operator to sort by": (
+        operator("<#", "int")
+        + function("other.cmp(int, int)", "int", "$1 - $2")
+        + "CREATE OPERATOR CLASS other.c FOR TYPE int USING btree AS OPERATOR 1 other.<#,"
+        " OPERATOR 3 =, FUNCTION 1 other.cmp(int, int);"
+        "CREATE VIEW v AS SELECT id FROM parent ORDER BY id USING OPERATOR(other.<#)",
+        "SELECT id FROM v",
+    ),
+    "view of a query in a condition": (
+        F + "CREATE VIEW v AS SELECT id FROM parent WHERE id IN (SELECT f() FROM child)",
+        "SELECT id FROM v",
+    ),
+    "view of WITH": (
+        F + "CREATE VIEW v AS WITH x AS (SELECT f() AS a) SELECT a FROM x",
+        "SELECT a FROM v",
+    ),
+    "view of a union": (
+        F + "CREATE VIEW v AS SELECT 1 AS a UNION ALL SELECT f()",
+        "SELECT a FROM v",
+    ),
+    "view of a cast": (
+        DOMAIN + "CREATE VIEW v AS SELECT id::d AS a FROM parent",
+        "SELECT a FROM v",
+    ),
+    "view of a table with a policy": (
+        READER + "RESET ROLE; CREATE POLICY p ON child USING (other.take_and_say(true));"
+        "GRANT CREATE ON SCHEMA other TO reader; SET LOCAL ROLE reader;"
+        "CREATE VIEW other.v AS SELECT n FROM public.child",
+        "SELECT n FROM other.v",
+    ),
     "rule": (
         "CREATE RULE r AS ON INSERT TO child DO ALSO"
         " UPDATE parent SET id = id WHERE other.take_and_say(true)",
@@ -357,6 +403,15 @@ SINCE: dict[str, tuple[int, str, str]] = {
         "SELECT count(*) OVER (ORDER BY name RANGE BETWEEN 1 PRECEDING AND CURRENT ROW)"
         " FROM parent",
     ),
+    "distance in a window of a view": (
+        11,
+        function("other.within(text, text, int, bool, bool)", "bool", "true")
+        + "ALTER OPERATOR FAMILY text_ops USING btree"
+        " ADD FUNCTION 3 (text, int) other.within(text, text, int, bool, bool);"
+        "CREATE VIEW v AS SELECT count(*) OVER"
+        " (ORDER BY name RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS c FROM parent",
+        "SELECT c FROM v",
+    ),
     "trigger of MERGE": (
         15,
         trigger("AFTER UPDATE"),
@@ -376,6 +431,33 @@ TEMPLATE = "CREATE TEXT SEARCH TEMPLATE t (INIT = dsimple_init, LEXIZE = dsimple
 # What is not known to be harmless, though it may be: since which version, what is made, and the
 # statement.
 UNKNOWN: dict[str, tuple[int, str, str]] = {
+    "view of a foreign table": (
+        10,
+        FOREIGN + "CREATE FOREIGN TABLE f (a text) SERVER s OPTIONS (program 'mail');"
+        "CREATE VIEW v AS SELECT a FROM f",
+        "SELECT a FROM v",
+    ),
+    "view that can be written to": (
+        10,
+        "CREATE VIEW v AS SELECT id, n FROM child",
+        "INSERT INTO v VALUES (1, 1)",
+    ),
+    "view of a sample": (
+        10,
+        "CREATE EXTENSION tsm_system_rows;"
+        "CREATE VIEW v AS SELECT id FROM parent TABLESAMPLE system_rows(1)",
+        "SELECT id FROM v",
+    ),
+    "view of a materialized view": (
+        10,
+        "CREATE MATERIALIZED VIEW m AS SELECT 1 AS a; CREATE VIEW v AS SELECT a FROM m",
+        "SELECT a FROM v",
+    ),
+    "view that locks": (
+        10,
+        "CREATE VIEW v AS SELECT id FROM parent FOR UPDATE",
+        "SELECT id FROM v",
+    ),
     "materialized view": (10, "CREATE MATERIALIZED VIEW m AS SELECT 1 AS a", "SELECT a FROM m"),
     "foreign table": (
         10,

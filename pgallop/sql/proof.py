@@ -27,6 +27,13 @@ _NODES = """
     OPEXPR RELABELTYPE ROW ROWEXPR SCALARARRAYOPEXPR SQLVALUEFUNCTION SUBSCRIPTINGREF VAR WHEN
 """
 
+# What the queries of views may be made of beside that. The relations in them are looked at, too.
+_QUERY_NODES = """
+    AGGREF ALIAS COMMONTABLEEXPR EREF FROMEXPR GROUPINGFUNC GROUPINGSET JOINEXPR PARAM QUERY
+    RANGETBLENTRY RANGETBLFUNCTION RANGETBLREF RTE RTEPERMISSIONINFO SETOPERATIONSTMT
+    SORTGROUPCLAUSE SUBLINK TARGETENTRY WINDOWCLAUSE WINDOWFUNC
+"""
+
 # The trigger functions of foreign keys and of deferrable unique constraints, and the one that skips
 # updates that change nothing. What a cascade writes to is looked at like what the statement does.
 _TRIGGERS = {
@@ -156,7 +163,8 @@ class(oid) AS (
             WHERE f.amopopr = ANY (SELECT u.oid FROM unsound AS u))
 ),
 -- Where a relation leads: to partitions and heirs, both ways, to where a foreign key cascades, and
--- to where it only reads. `always`: if only read too; `keeps`: if written to, so is the other one.
+-- to where it only reads; a view to what it reads (2618 is pg_rewrite, 1259 pg_class). `always`: if
+-- only read too; `keeps`: if written to, so is the other one.
 lead(source, target, always, keeps) AS (
     SELECT i.inhparent, i.inhrelid, true, true FROM pg_catalog.pg_inherits AS i
     UNION ALL
@@ -169,6 +177,10 @@ lead(source, target, always, keeps) AS (
     UNION ALL
     SELECT k.conrelid, k.confrelid, false, false
     FROM pg_catalog.pg_constraint AS k WHERE k.contype = 'f'
+    UNION ALL
+    SELECT x.ev_class, d.refobjid, true, false
+    FROM pg_catalog.pg_rewrite AS x JOIN pg_catalog.pg_depend AS d ON d.objid = x.oid
+    WHERE d.classid = 2618 AND d.refclassid = 1259 AND d.refobjid <> x.ev_class
 ),
 -- The relations that are named, and those that they lead to. (information_schema reads catalogues.)
 involved(oid, written) AS (
@@ -201,29 +213,35 @@ fill(defaults) AS (
         WHERE k.contype = 'f' AND pg_catalog.concat(k.confdeltype, k.confupdtype) ~ 'd'
     )
 ),
--- What the server computes when it reads or writes them.
-expression(tree) AS (
-    SELECT d.adbin::pg_catalog.text
+-- What the server computes when it reads or writes them; `is_query`: that of a view.
+expression(tree, is_query) AS (
+    SELECT d.adbin::pg_catalog.text, false
     FROM relation AS r
     JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
     CROSS JOIN fill AS f
     WHERE r.written AND f.defaults OR (pg_catalog.to_jsonb(a) ->> 'attgenerated') <> ''
     UNION ALL
-    SELECT k.conbin::pg_catalog.text
+    SELECT k.conbin::pg_catalog.text, false
     FROM relation AS r JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid
     UNION ALL
-    SELECT pg_catalog.concat(i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text)
+    SELECT pg_catalog.concat(i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text), false
     FROM relation AS r JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
     UNION ALL
-    SELECT p.partexprs::pg_catalog.text
+    SELECT p.partexprs::pg_catalog.text, false
     FROM relation AS r JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = r.oid
     UNION ALL
-    SELECT pg_catalog.concat(p.polqual::pg_catalog.text, p.polwithcheck::pg_catalog.text)
+    SELECT pg_catalog.concat(p.polqual::pg_catalog.text, p.polwithcheck::pg_catalog.text), false
     FROM relation AS r
     JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
     JOIN pg_catalog.pg_policy AS p ON p.polrelid = r.oid
     WHERE c.relrowsecurity
+    UNION ALL
+    SELECT x.ev_action::pg_catalog.text, true
+    FROM relation AS r
+    JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
+    JOIN pg_catalog.pg_rewrite AS x ON x.ev_class = r.oid
+    WHERE c.relkind = 'v' AND x.ev_type = '1'
 ),
 -- What a type is made of.
 part(whole, oid) AS (
@@ -269,13 +287,13 @@ type(oid) AS (
     SELECT pg_catalog.unnest(one.oids)
     FROM (SELECT pg_catalog.array_agg(u.oid) AS oids FROM used AS u) AS one
 ),
-tree(nodes) AS (
-    SELECT e.tree FROM expression AS e
+tree(nodes, is_query) AS (
+    SELECT e.tree, e.is_query FROM expression AS e
     UNION ALL
-    SELECT k.conbin::pg_catalog.text
+    SELECT k.conbin::pg_catalog.text, false
     FROM type AS t JOIN pg_catalog.pg_constraint AS k ON k.contypid = t.oid
     UNION ALL
-    SELECT y.typdefaultbin::pg_catalog.text
+    SELECT y.typdefaultbin::pg_catalog.text, false
     FROM type AS t JOIN pg_catalog.pg_type AS y ON y.oid = t.oid
 ),
 -- All types that a value can have: PostgreSQL's own, and those above.
@@ -367,10 +385,13 @@ AND NOT EXISTS (
         OR y.typtype = 'r' AND g.rngsubopc < 16384
             AND g.rngcanonical::pg_catalog.oid < 16384 AND g.rngsubdiff::pg_catalog.oid < 16384)
 )
--- The relations are tables, without rules, kept by an access method of PostgreSQL's own.
+-- The relations are tables, without rules, kept by an access method of PostgreSQL's own, or views
+-- that are only read.
 AND NOT EXISTS (
     SELECT FROM relation AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
-    WHERE NOT c.relkind = ANY ('{r,p}'::pg_catalog."char"[]) OR c.relam >= 16384
+    WHERE NOT (c.relkind = ANY ('{r,p}'::pg_catalog."char"[])
+            OR c.relkind = 'v' AND NOT r.written)
+        OR c.relam >= 16384
         OR EXISTS (SELECT FROM pg_catalog.pg_rewrite AS x WHERE x.ev_class = r.oid AND r.written)
 )
 AND NOT EXISTS (
@@ -393,12 +414,21 @@ AND NOT EXISTS (
     SELECT FROM tree AS x
     CROSS JOIN LATERAL pg_catalog.regexp_matches(x.nodes, '[{]([A-Z_]+)', 'g') AS node(words)
     WHERE NOT node.words[1] = ANY ('<nodes>'::pg_catalog.text[])
+        AND NOT (x.is_query AND node.words[1] = ANY ('<query_nodes>'::pg_catalog.text[]))
 )
 AND NOT EXISTS (
     SELECT FROM tree AS x
-    CROSS JOIN LATERAL pg_catalog.regexp_matches(
-        x.nodes, ':(?:func|opfunc|elemfunc|hashfunc|negfunc)id ([1-9][0-9]*)', 'g') AS call(words)
+    CROSS JOIN LATERAL pg_catalog.regexp_matches(x.nodes,
+        ':(?:(?:func|opfunc|elemfunc|hashfunc|negfunc)id|aggfnoid|winfnoid|startInRangeFunc'
+        '|endInRangeFunc) ([1-9][0-9]*)', 'g') AS call(words)
     WHERE NOT call.words[1]::pg_catalog.oid = ANY (SELECT k.oid FROM known AS k)
+)
+-- The operators of a query can be put in the place of others, and sort.
+AND NOT EXISTS (
+    SELECT FROM tree AS x
+    CROSS JOIN LATERAL pg_catalog.regexp_matches(
+        x.nodes, ':(?:opno|eqop|sortop) ([1-9][0-9]*)', 'g') AS call(words)
+    WHERE x.is_query AND call.words[1]::pg_catalog.oid = ANY (SELECT u.oid FROM unsound AS u)
 )
 """
 
@@ -447,6 +477,7 @@ def _proof(sql: str, excepted: str = "", remembered: str = "") -> str:
         "functions": _literal(sorted({*FUNCTIONS.split()}.difference(excepted.split()))),
         "volatile": _literal(sorted({*VOLATILE.split()}.difference(excepted.split()))),
         "nodes": _literal(_NODES.split()),
+        "query_nodes": _literal(_QUERY_NODES.split()),
         "libraries": _literal([f"$libdir/{name}" for name in _LIBRARIES.split()]),
         "remembered": _literal(remembered.split()),
         "triggers": _literal(_TRIGGERS),
