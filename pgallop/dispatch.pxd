@@ -27,6 +27,8 @@ cdef class Dispatch:
     cdef bint _closing
     cdef bint _strict
     cdef str _operation
+    cdef readonly Py_ssize_t operations
+    cdef public bint released
 
     cpdef object check_loop(self)
     @cython.locals(request=Execute)

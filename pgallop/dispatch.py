@@ -48,7 +48,9 @@ class Dispatch:
 
     After `close_off` no statement is taken any more. `unnamed`: statements are parsed each time;
     `simple`: they have no arguments, and go as text. `preparing`: the statements whose Parse is on
-    the way, by key, with what is waited for.
+    the way, by key, with what is waited for. `operations`: how many calls are under way that may
+    submit something yet; `released`: their connection was given back to its pool meanwhile, and
+    they may not.
     """
 
     __slots__ = (
@@ -63,9 +65,11 @@ class Dispatch:
         "_strict",
         "canceller",
         "describe_first",
+        "operations",
         "ownership",
         "preparing",
         "registry",
+        "released",
         "scope",
         "simple",
         "statements",
@@ -92,6 +96,8 @@ class Dispatch:
     _closing: bool
     _strict: bool
     _operation: str
+    operations: int
+    released: bool
 
     def __init__(
         self,
@@ -128,6 +134,8 @@ class Dispatch:
         self._closing = False
         self._strict = options.strict
         self._operation = ""
+        self.operations = 0
+        self.released = False
         self.ownership = Ownership(loop, patient=not options.strict)
         self.canceller = canceller
         canceller.on_closed = partial(on_closed, self.ownership, self.statements)
@@ -410,7 +418,7 @@ class Dispatch:
 
         `at_once`: in front of all that is not written yet, instead of behind it.
         """
-        if self._session.broken is not None or (self._closing and not at_once):
+        if self._session.broken is not None or ((self._closing or self.released) and not at_once):
             return False
         self.canceller.expect(self.control(text, on_end, at_once=at_once))
         return True
@@ -522,13 +530,16 @@ class Dispatch:
         self.ownership.dissolve()
 
     def claim(self) -> None:
-        """In strict mode, refuse an operation while another one is in progress; see `release`."""
-        if not self._strict:
-            return
-        self.check_alone()
-        task = asyncio.current_task()
-        name = "no task" if task is None else f"task {task.get_name()!r}"
-        self._operation = f"{name}, begun at {caller()}"
+        """An operation begins, which `release` ends.
+
+        In strict mode it is refused while another one is in progress.
+        """
+        if self._strict:
+            self.check_alone()
+            task = asyncio.current_task()
+            name = "no task" if task is None else f"task {task.get_name()!r}"
+            self._operation = f"{name}, begun at {caller()}"
+        self.operations += 1
 
     def check_alone(self) -> None:
         """In strict mode, raise InterfaceError if an operation is in progress."""
@@ -543,6 +554,7 @@ class Dispatch:
 
     def release(self) -> None:
         """The operation that was claimed is over."""
+        self.operations -= 1
         self._operation = ""
 
     def new_future(self) -> "asyncio.Future[Any]":
@@ -558,6 +570,12 @@ class Dispatch:
         """Give `request` to the session, with the BEGIN that is due in front of it."""
         if self._closing and not at_once:
             raise InterfaceError("connection is closed: close() was called", safe_to_retry=True)
+        if self.released and not at_once:
+            raise InterfaceError(
+                "connection has been released back to the pool before the statement was sent",
+                hint="await all that is called on a connection before it is released",
+                safe_to_retry=True,
+            )
         block = self.ownership.pending() if begins and self.ownership.blocks else None
         if block is not None:
             request.carry(block.beginning)

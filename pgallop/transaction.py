@@ -110,7 +110,13 @@ class Transaction:
             raise InterfaceError(f"cannot start: the transaction is {self._block.state.value}")
         self._connection.is_closed()  # raises where it was given back to its pool
         self._dispatch.check_usable()
-        self._dispatch.check_alone()
+        self._dispatch.claim()
+        try:
+            await self._start()
+        finally:
+            self._dispatch.release()
+
+    async def _start(self) -> None:
         self._block.for_maker = is_task_of(Transaction.start.__code__)
         timeout, deadline = self._dispatch.deadline(None)
         await self._ownership.my_turn(self._ownership.mine(), deadline, timeout, starts=True)

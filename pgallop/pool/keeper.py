@@ -23,7 +23,7 @@ from pgallop.errors import InterfaceError, PoolTimeoutError, PostgresError
 from pgallop.pool.counts import Counts
 from pgallop.pool.options import PoolOptions
 from pgallop.pool.place import Claim, Place, refuse
-from pgallop.pool.policy import GONE, Policy
+from pgallop.pool.policy import DRAINING, GONE, RETURNING, Policy
 
 logger = logging.getLogger("pgallop.pool")
 
@@ -173,17 +173,23 @@ class Keeper:
         place.resets += 1
         self.counts.resets += 1
         resetting = place.inside.resetting
+        dispatch = place.dispatch
+        dispatch.released = False
         resetting.leave(resetting.submit(place.reset_query, partial(self._on_reset, place)))
+        # What its user has called and left alone, such as a statement that waits to be prepared,
+        # must not come behind: the session is not his any more, and has not his settings.
+        dispatch.released = place.state in (RETURNING, DRAINING)
 
     def _on_reset(self, place: Place, is_done: bool) -> None:
         if place.state == GONE:
             return
         if not is_done:
             self.give_up(place, "lost" if place.stream.closed else "reset failed")
-        elif place.is_busy():
-            self._reset(place)  # a statement had waited for its turn
+        elif place.is_busy() or place.dispatch.ownership.blocks:
+            self._reset(place)  # a call of its last user had waited for its turn
         else:
             place.dirty = False
+            place.dispatch.released = False
             self._free(place)
 
     async def _reset_by_hook(self, place: Place) -> None:

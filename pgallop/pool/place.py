@@ -179,8 +179,9 @@ class Place(Slot):
         return "being reset" if self.shot is None else f"runs {self.shot.query!r:.80}"
 
     def is_busy(self) -> bool:
-        """Whether something that was asked of the server is not answered yet."""
-        return bool(self.session.requests or self.session.waiting)
+        """Whether something is not answered yet, or not even sent, that was asked of the server."""
+        session = self.session
+        return bool(session.requests or session.waiting or self.dispatch.operations)
 
     def is_clean(self) -> bool:
         """Whether the session is as good as new, for all we know, and needs no reset."""

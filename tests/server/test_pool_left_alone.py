@@ -1,0 +1,84 @@
+"""What is called on a connection and not awaited when it is given back: it never runs elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from pools import new_pool, until, whole
+
+import pgallop
+from pgallop.cli.server import EmbeddedServer
+
+RELEASED = "released back to the pool before"
+
+
+def elsewhere(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """A task that is in no transaction of this one."""
+    return asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+
+
+async def left_with(pool: pgallop.Pool, work: Any) -> tuple[asyncio.Task[Any], asyncio.Task[str]]:
+    """Release a connection while `work` waits for a transaction on it, and who gets it next."""
+
+    async def next_user() -> str:
+        async with pool.acquire() as conn:
+            await asyncio.sleep(0.02)
+            name: str = await conn.fetchval("SHOW application_name", timeout=1)
+            assert not conn.is_in_transaction()
+            return name
+
+    conn = await pool.acquire()
+    transaction = conn.transaction()
+    await transaction.start()
+    await conn.fetchval("SELECT 1")
+    left = elsewhere(work(conn))
+    await asyncio.sleep(0.01)
+    following = asyncio.create_task(next_user())
+    await asyncio.sleep(0)
+    await pool.release(conn)
+    return left, following
+
+
+async def test_a_statement(server: EmbeddedServer) -> None:
+    """It had waited for its turn, and is refused: the session is the next one's."""
+    async with whole(new_pool(server, max_size=1)) as pool:
+        left, following = await left_with(
+            pool, lambda conn: conn.execute("SET application_name = 'the last one'")
+        )
+        assert await following == ""
+        with pytest.raises(pgallop.InterfaceError, match=RELEASED) as caught:
+            await left
+        assert caught.value.safe_to_retry
+
+
+async def test_a_transaction(server: EmbeddedServer) -> None:
+    """Nobody has to wait for its end."""
+
+    async def begin(conn: Any) -> None:
+        transaction = conn.transaction()
+        await transaction.start()
+        await asyncio.sleep(0.2)
+        with pytest.raises(pgallop.InterfaceError, match="transaction is closed"):
+            await transaction.commit()
+
+    async with whole(new_pool(server, max_size=1)) as pool:
+        left, following = await left_with(pool, begin)
+        assert await following == ""
+        await left
+
+
+async def test_what_is_being_prepared(server: EmbeddedServer) -> None:
+    """As behind a gather() of which another one has failed."""
+    async with whole(new_pool(server, max_size=1)) as pool:
+        conn = await pool.acquire()
+        left = asyncio.create_task(conn.fetchval("SELECT set_config($1, 'x', false)", "my.name"))
+        await asyncio.sleep(0)
+        await pool.release(conn)
+        assert not await pool.fetchval("SELECT current_setting('my.name', true)")
+        with pytest.raises(pgallop.InterfaceError, match=RELEASED):
+            await left
+        await until(lambda: pool.get_idle_size() == 1)
