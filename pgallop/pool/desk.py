@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from pgallop.deadlines import checked_seconds
 from pgallop.errors import PoolFullError
 from pgallop.pool.keeper import Keeper
 from pgallop.pool.place import Claim, OneShot, Place
@@ -37,6 +38,8 @@ class Desk:
         Await its `future`. If that gives None, await `run`; if it raises, `recover`.
         """
         loop = self._keeper.usable()
+        if timeout is not None:
+            timeout = checked_seconds(timeout)  # one that is no number would have no end
         shot = OneShot(loop.create_future(), query, args, limited, timeout, into)
         now = loop.time()
         if timeout is not None:
@@ -95,6 +98,8 @@ class Desk:
     async def script(self, query: str, timeout: float | None) -> str:
         """Run statements without arguments on any connection; the last one's command tag."""
         loop = self._keeper.usable()
+        if timeout is not None:
+            timeout = checked_seconds(timeout)
         ends = None if timeout is None else loop.time() + timeout
         place = await self.acquire(timeout)
         try:
