@@ -24,6 +24,7 @@ from pgallop.pool.counts import Counts
 from pgallop.pool.options import PoolOptions
 from pgallop.pool.place import Claim, Place, refuse
 from pgallop.pool.policy import DRAINING, GONE, RETURNING, Policy
+from pgallop.session.session import IDLE
 
 logger = logging.getLogger("pgallop.pool")
 
@@ -202,6 +203,11 @@ class Keeper:
         except BaseException:
             self.give_up(place, "reset failed")
             raise
+        session = place.session
+        place.queries = session.answered - place.resets
+        if place.is_busy() or session.status != IDLE:
+            self.give_up(place, "reset failed")  # it goes on, or has left a transaction open
+            return
         place.dirty = False
         self._free(place)
 

@@ -286,6 +286,22 @@ async def test_what_a_hook_sets_in_the_beginning_stays_with_a_reset_of_ones_own(
         assert await pool.fetchval("SHOW work_mem") == "77kB"
 
 
+async def test_what_a_reset_of_ones_own_must_not_leave(server: EmbeddedServer) -> None:
+    """An open transaction; and it does not keep connections from growing old."""
+    texts = iter(["BEGIN", "SELECT 1", "SELECT 1"])
+
+    async def reset(connection: Any) -> None:
+        await connection.execute(next(texts))
+
+    async with new_pool(server, max_size=1, reset=reset, max_queries=4) as pool:
+        for _ in range(3):
+            async with pool.acquire() as conn:
+                assert not conn.is_in_transaction()
+                await conn.execute("SELECT 1")
+        await until(lambda: at_rest(pool))
+        assert pool.get_stats().closed == {"reset failed": 1, "too many queries": 1}
+
+
 async def test_the_next_user_finds_nothing(server: EmbeddedServer, monitor: Monitor) -> None:
     """Locks are given up at once, and no setting, transaction, table or listener is left."""
     async with whole(new_pool(server, max_size=1)) as pool:
