@@ -84,9 +84,9 @@ class Connection(TypeCodecs):
         self._server_version: ServerVersion | None = None
         # Weakly: the event loop holds the stream, which must not hold a forgotten connection.
         link.stream.on_lost = weakly(self._on_lost)
-        inbox = Inbox(loop, link.stream, weakref.ref(self))
-        self._log_listeners = LogListeners(link.session, inbox)
-        self._channels = Channels(loop, link.session, self._dispatch, inbox)
+        self._inbox = Inbox(loop, link.stream, weakref.ref(self))
+        self._log_listeners = LogListeners(link.session, self._inbox)
+        self._channels = Channels(loop, link.session, self._dispatch, self._inbox)
         self._capabilities = capabilities(link.session.parameters)
         self._resetting = Resetting(self._dispatch, (self._channels, self._log_listeners))
         complete = complete_script(self._capabilities)
@@ -761,6 +761,7 @@ class Inside(NamedTuple):
     session: Session
     stream: Stream
     resetting: Resetting
+    inbox: Inbox
 
 
 def inside(connection: Connection) -> Inside:
@@ -771,6 +772,7 @@ def inside(connection: Connection) -> Inside:
         link.session,
         link.stream,
         connection._resetting,  # pyright: ignore[reportPrivateUsage]
+        connection._inbox,  # pyright: ignore[reportPrivateUsage]
     )
 
 

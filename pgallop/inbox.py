@@ -97,19 +97,19 @@ class Inbox:
     """What the server said to the listeners of one connection, in order.
 
     `connection`: gives the connection, which every listener gets first, or None when nobody holds
-    it any more.
+    it any more. A pool puts that of the connection's user there.
     """
 
     __slots__ = (
         "__weakref__",
         "_calls",
-        "_connection",
         "_loop",
         "_messages",
         "_scheduled",
         "_size",
         "_stall",
         "_stream",
+        "connection",
     )
 
     def __init__(
@@ -120,7 +120,7 @@ class Inbox:
     ) -> None:
         self._loop = loop
         self._stream = stream
-        self._connection = connection
+        self.connection = connection
         self._calls = Calls(loop, "listener", self._schedule)
         # The listeners, what they get, and how much memory that takes.
         self._messages: deque[tuple[Mapping[Listener, object], tuple[object, ...], int]] = deque()
@@ -145,7 +145,7 @@ class Inbox:
     def _deliver(self) -> None:
         """Deliver for one turn of the loop."""
         self._scheduled = False
-        connection = self._connection()
+        connection = self.connection()
         if connection is None:
             self._messages.clear()
             self._size = 0

@@ -6,6 +6,7 @@ import inspect
 import sys
 import traceback
 import warnings
+import weakref
 from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +46,8 @@ class PoolConnectionProxy(Connection):
         self._pool = pool
         self._place = place
         place.held = held
+        # What its listeners get is over with the lease, too.
+        place.inside.inbox.connection = weakref.ref(self)
 
     def detach(self, pool: Pool) -> Place | None:
         """The connection is not this user's any more; None if it was not before.

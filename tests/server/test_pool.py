@@ -143,6 +143,20 @@ async def test_after_its_release_nothing_works(server: EmbeddedServer) -> None:
         await pool.release(other)
 
 
+async def test_what_listeners_get(server: EmbeddedServer) -> None:
+    """The connection of who has added them, and not one that outlives its release."""
+    got: list[Any] = []
+    async with whole(new_pool(server, max_size=1)) as pool:
+        async with pool.acquire() as conn:
+            await conn.add_listener("pool", lambda heard, *_: got.append(heard))
+            conn.add_log_listener(lambda heard, _: got.append(heard))
+            await conn.execute("NOTIFY pool; DO $$ BEGIN RAISE NOTICE 'heard'; END $$")
+            await until(lambda: len(got) == 2)
+            assert got == [conn, conn]
+        with pytest.raises(pgallop.InterfaceError, match="released"):
+            await got[0].fetchval("SELECT 1")
+
+
 async def test_what_is_released(server: EmbeddedServer) -> None:
     async with whole(new_pool(server)) as pool, whole(new_pool(server)) as other:
         conn = await pool.acquire()

@@ -210,14 +210,13 @@ async def test_deadlines(server: EmbeddedServer) -> None:
 @pytest.mark.parametrize("timeout", [float("nan"), "soon"])
 async def test_what_is_no_timeout(server: EmbeddedServer, timeout: Any) -> None:
     """Nobody waits until it, and it does not keep others from their deadlines."""
-    async with whole(new_pool(server, max_size=1)) as pool:
-        async with pool.acquire():
-            for call in (pool.fetchval, pool.execute):
-                with pytest.raises(pgallop.ClientConfigurationError, match="timeout: expected sec"):
-                    await asyncio.wait_for(call("SELECT 1", timeout=timeout), 1)
-            assert pool.get_stats().waiting == 0
-            with pytest.raises(pgallop.PoolTimeoutError):
-                await asyncio.wait_for(pool.fetchval("SELECT 1", timeout=0.01), 1)
+    async with whole(new_pool(server, max_size=1)) as pool, pool.acquire():
+        for call in (pool.fetchval, pool.execute):
+            with pytest.raises(pgallop.ClientConfigurationError, match="timeout: expected sec"):
+                await asyncio.wait_for(call("SELECT 1", timeout=timeout), 1)
+        assert pool.get_stats().waiting == 0
+        with pytest.raises(pgallop.PoolTimeoutError):
+            await asyncio.wait_for(pool.fetchval("SELECT 1", timeout=0.01), 1)
 
 
 async def test_what_is_left_of_a_timeout(server: EmbeddedServer) -> None:
