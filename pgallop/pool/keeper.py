@@ -24,7 +24,8 @@ from pgallop.pool.counts import Counts
 from pgallop.pool.options import PoolOptions
 from pgallop.pool.place import Claim, Place, refuse
 from pgallop.pool.policy import DRAINING, GONE, RETURNING, Policy
-from pgallop.session.session import IDLE
+from pgallop.resetting import TRIES
+from pgallop.session.session import IDLE, is_open
 
 logger = logging.getLogger("pgallop.pool")
 
@@ -168,7 +169,7 @@ class Keeper:
         self.give_back(place)
         return None
 
-    def _reset(self, place: Place) -> None:
+    def _reset(self, place: Place, failures: int = 0) -> None:
         # Behind what is still under way, however long that takes.
         self.policy.give_back(place, soon=not place.is_busy())
         place.resets += 1
@@ -176,16 +177,23 @@ class Keeper:
         resetting = place.inside.resetting
         dispatch = place.dispatch
         dispatch.released = False
-        resetting.leave(resetting.submit(place.reset_query, partial(self._on_reset, place)))
+        resetting.leave(
+            resetting.submit(place.reset_query, partial(self._on_reset, place, failures))
+        )
         # What its user has called and left alone, such as a statement that waits to be prepared,
         # must not come behind: the session is not his any more, and has not his settings.
         dispatch.released = place.state in (RETURNING, DRAINING)
 
-    def _on_reset(self, place: Place, is_done: bool) -> None:
+    def _on_reset(self, place: Place, failures: int, is_done: bool) -> None:
         if place.state == GONE:
             return
         if not is_done:
-            self.give_up(place, "lost" if place.stream.closed else "reset failed")
+            # Within a transaction of which nothing was known yet (a BEGIN whose answer came between,
+            # or a stream that was left in this very moment) it does nothing: roll back, and again.
+            if is_open(place.session.status) and not place.stream.closed and failures < TRIES:
+                self._reset(place, failures + 1)
+            else:
+                self.give_up(place, "lost" if place.stream.closed else "reset failed")
         elif place.is_busy() or place.dispatch.ownership.blocks:
             self._reset(place)  # a call of its last user had waited for its turn
         else:

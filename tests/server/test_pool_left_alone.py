@@ -82,3 +82,25 @@ async def test_what_is_being_prepared(server: EmbeddedServer) -> None:
         with pytest.raises(pgallop.InterfaceError, match=RELEASED):
             await left
         await until(lambda: pool.get_idle_size() == 1)
+
+
+async def test_a_stream_that_is_left(server: EmbeddedServer) -> None:
+    """Its rollback is not on the way yet when the reset is; the connection is worth keeping."""
+    async with whole(new_pool(server, max_size=1)) as pool:
+        for _ in range(3):
+            async with pool.acquire() as conn:
+                async for _row in conn.stream("SELECT generate_series(1, 100)", prefetch=5):
+                    break
+        assert await pool.fetchval("SELECT 1") == 1
+        assert pool.get_stats().opened == 1
+
+
+async def test_a_transaction_nobody_had_heard_of(server: EmbeddedServer) -> None:
+    async with whole(new_pool(server, max_size=1)) as pool:
+        async with pool.acquire() as conn:
+            left = asyncio.create_task(conn.execute("BEGIN"))
+            await asyncio.sleep(0)
+        async with pool.acquire() as conn:
+            assert not conn.is_in_transaction()
+        await left
+        assert pool.get_stats().opened == 1
