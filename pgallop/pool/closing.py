@@ -54,6 +54,11 @@ async def close_after_error(keeper: Keeper) -> None:
 def check_not_inside(keeper: Keeper) -> None:
     """Raise InterfaceError where close() would have to wait for its own caller."""
     task = asyncio.current_task()
+    if keeper.works_in(task):
+        raise InterfaceError(
+            "close() would wait for ever: it was called by a hook of the pool",
+            hint="call it in a task of its own, or terminate() instead",
+        )
     for place in keeper.places:
         if place.held is not None and place.held.entered and place.held.task is task:
             raise InterfaceError(

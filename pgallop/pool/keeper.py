@@ -188,8 +188,8 @@ class Keeper:
         if place.state == GONE:
             return
         if not is_done:
-            # Within a transaction of which nothing was known yet (a BEGIN whose answer came between,
-            # or a stream that was left in this very moment) it does nothing: roll back, and again.
+            # Within a transaction of which nothing was known yet (a BEGIN without an answer, or a
+            # stream that was left in this very moment) it does nothing: roll back, and again.
             if is_open(place.session.status) and not place.stream.closed and failures < TRIES:
                 self._reset(place, failures + 1)
             else:
@@ -279,8 +279,14 @@ class Keeper:
     def _see_off(self, connection: Connection) -> None:
         """Close it when what is under way has ended or was cancelled, within some seconds."""
         self._leaving.add(connection)
+        self.policy.leaving += 1
         task = self._spawn(close_politely(connection))
-        task.add_done_callback(lambda _: self._leaving.discard(connection))
+        task.add_done_callback(lambda _: self._left(connection))
+
+    def _left(self, connection: Connection) -> None:
+        self._leaving.discard(connection)
+        self.policy.leaving -= 1
+        self.look()
 
     def _reason(self, place: Place) -> str:
         """Why a place is closed that is due or idle."""
@@ -440,6 +446,10 @@ class Keeper:
         )
 
     # The end
+
+    def works_in(self, task: asyncio.Task[Any] | None) -> bool:
+        """Whether a task is the pool's own, such as one that a hook runs in."""
+        return task in self._tasks or task in self._opening
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         assert self.loop is not None

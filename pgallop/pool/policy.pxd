@@ -22,6 +22,7 @@ cdef class Policy:
     cdef readonly Py_ssize_t opening
     cdef readonly Py_ssize_t returning
     cdef readonly Py_ssize_t draining
+    cdef public Py_ssize_t leaving
     cdef readonly Py_ssize_t waiting
     cdef readonly Py_ssize_t failures
     cdef readonly Py_ssize_t generation

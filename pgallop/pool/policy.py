@@ -113,8 +113,9 @@ class Policy:
 
     `size`: the connections that are open or being opened; `opening`: the latter; `waiting`: how
     many wait; `returning`: how many are about to be ready again, and `draining`: how many will be
-    some time; `failures`: attempts to connect
-    that have failed since the last success; `generation`: of slots that are not to be replaced.
+    some time; `failures`: attempts to connect that have failed since the last success;
+    `generation`: of slots that are not to be replaced. `leaving`: how many that are lost may still
+    be open on the server, which whoever drives this counts.
 
     Example:
         >>> policy = Policy(0, 1, random=lambda: 0.5)
@@ -153,6 +154,7 @@ class Policy:
         self.opening = 0
         self.returning = 0
         self.draining = 0
+        self.leaving = 0
         self.waiting = 0
         self.failures = 0
         self._max_idle = max_idle
@@ -339,7 +341,7 @@ class Policy:
         As long as there are fewer than `min_size`, or than it takes for those who wait and will not
         be served by one that is coming anyway. While the server is away, one attempt at a time.
         """
-        if not self._lacks() or self.size >= self.max_size:
+        if not self._lacks() or self.size + self.leaving >= self.max_size:
             return False
         return not self.failures or (not self.opening and now >= self._retry_at())
 

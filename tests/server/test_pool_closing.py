@@ -276,3 +276,18 @@ async def test_a_forked_child(server: EmbeddedServer) -> None:
                 assert b"the parent process's" in answer.read()
             assert await conn.fetchval("SELECT 2") == 2
         assert await pool.fetchval("SELECT 3") == 3
+
+
+async def test_by_a_hook(server: EmbeddedServer) -> None:
+    """It would wait for itself."""
+    errors: list[pgallop.InterfaceError] = []
+
+    async def hook(_: Any) -> None:
+        with pytest.raises(pgallop.InterfaceError, match="by a hook") as caught:
+            await pool.close()
+        errors.append(caught.value)
+
+    async with new_pool(server, max_size=1, init=hook, reset=hook) as pool:
+        async with pool.acquire(timeout=5):
+            pass
+        assert len(errors) == 2

@@ -360,3 +360,19 @@ async def test_drain(server: EmbeddedServer) -> None:
         await pool.release(conn)
         await asyncio.wait_for(draining, 5)
         assert pool.get_stats().closed["replaced"] >= 4
+
+
+async def test_there_are_never_too_many(server: EmbeddedServer, monitor: Monitor) -> None:
+    """One that is replaced while it still works counts until it is closed."""
+    name = "never too many"
+    options = {"max_queries": 1, "server_settings": {"application_name": name}}
+    async with new_pool(server, max_size=1, **options) as pool:
+        conn = await pool.acquire()
+        assert await conn.fetchval("SELECT 1") == 1
+        left = asyncio.create_task(conn.fetchval("SELECT pg_sleep(0.2)"))
+        await asyncio.sleep(0.02)
+        await pool.release(conn)
+        async with pool.acquire():
+            count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+            assert monitor.ask(count, name) == [(1,)]
+        await left
