@@ -145,6 +145,7 @@ class Desk:
             return await claim.future  # type: ignore[no-any-return]
         except BaseException:
             self._withdraw(claim)
+            del claim  # it knows the error, whose traceback knows this frame
             raise
 
     def _queue(self, claim: Claim, now: float, timeout: float | None) -> None:

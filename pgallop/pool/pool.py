@@ -149,6 +149,7 @@ class Pool:
         except BaseException as error:
             answer = await self._desk.recover(shot, error)
             if answer is None:
+                del shot  # it knows the error, whose traceback knows this frame
                 raise
         if answer is None:
             answer = await self._desk.run(shot)
@@ -185,6 +186,7 @@ class Pool:
         except BaseException as error:
             answer = await self._desk.recover(shot, error)
             if answer is None:
+                del shot  # it knows the error, whose traceback knows this frame
                 raise
         if answer is None:
             answer = await self._desk.run(shot)
@@ -207,6 +209,7 @@ class Pool:
         except BaseException as error:
             answer = await self._desk.recover(shot, error)
             if answer is None:
+                del shot  # it knows the error, whose traceback knows this frame
                 raise
         if answer is None:
             answer = await self._desk.run(shot)
@@ -230,6 +233,7 @@ class Pool:
         except BaseException as error:
             answer = await self._desk.recover(shot, error)
             if answer is None:
+                del shot  # it knows the error, whose traceback knows this frame
                 raise
         if answer is None:
             answer = await self._desk.run(shot)

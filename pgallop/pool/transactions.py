@@ -75,6 +75,7 @@ async def attempt(
         result = await function(connection)
     except BaseException as error:
         await transaction.__aexit__(type(error), error, error.__traceback__)
+        del transaction  # it knows the error, whose traceback knows this frame
         raise
     await commit(transaction)
     return result

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -423,6 +425,42 @@ async def test_what_one_learns_all_know(server: EmbeddedServer) -> None:
         await until(lambda: at_rest(pool))
         # On the other one a Parse travels along, and is answered for itself.
         assert pool.get_stats().queries - before <= 5
+
+
+async def test_errors_are_not_left_to_the_collector(server: EmbeddedServer) -> None:
+    """With its traceback one holds all that the frames of its caller hold."""
+
+    async def wrong(conn: Any) -> None:
+        await conn.fetchval("SELECT 1/0")
+
+    async with new_pool(server, max_size=1) as pool:
+        calls: list[Callable[[], Awaitable[Any]]] = [
+            lambda: pool.fetch("SELECT 1/0"),
+            lambda: pool.fetchrow("SELECT 1/0"),
+            lambda: pool.fetchval("SELECT 1/0"),
+            lambda: pool.execute("SELECT 1/$1::int", 0),
+            lambda: pool.execute("SELECT 1/0"),
+            lambda: pool.run_transaction(wrong),
+        ]
+        left = [await what_is_left_of_the_error(call) for call in calls]
+        async with pool.acquire():
+            left.append(await what_is_left_of_the_error(lambda: pool.acquire(timeout=0.01)))
+            left.append(
+                await what_is_left_of_the_error(lambda: pool.fetchval("SELECT 1", timeout=0.01))
+            )
+    assert left == [None] * 8
+
+
+async def what_is_left_of_the_error(call: Callable[[], Awaitable[Any]]) -> Any:
+    gc.disable()
+    try:
+        try:
+            await call()
+        except (pgallop.DivisionByZeroError, pgallop.PoolTimeoutError) as error:
+            reference = weakref.ref(error)
+        return reference()
+    finally:
+        gc.enable()
 
 
 async def test_warm_up(server: EmbeddedServer) -> None:
