@@ -153,6 +153,7 @@ class StreamIterator(CursorIterator[T]):
         """Fetch up to `limit` rows, and end the transaction behind the last ones."""
         dispatch = self._dispatch
         self._check_going_on()
+        self._connection.is_closed()  # raises where it was given back to its pool
         dispatch.check_usable()
         if self._statement is None and not self._busy:
             self._is_cursor = dispatch.ownership.mine() is not None

@@ -110,6 +110,7 @@ async def test_after_its_release_nothing_works(server: EmbeddedServer) -> None:
         await held.start()
         cursor = await conn.cursor("SELECT generate_series(1, 3)")
         factory = conn.cursor("SELECT 1")
+        rows = aiter(conn.stream("SELECT 1"))
         await pool.release(conn)
         other = await pool.acquire()
         held_too = other.transaction()
@@ -128,6 +129,7 @@ async def test_after_its_release_nothing_works(server: EmbeddedServer) -> None:
             transaction.start(),
             cursor.fetch(1),
             factory.__aiter__().__anext__(),
+            rows.__anext__(),
         ]
         for use in uses:
             with pytest.raises(pgallop.InterfaceError, match="released back to the pool"):
