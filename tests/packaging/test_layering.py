@@ -43,6 +43,7 @@ ASYNCIO: list[set[str]] = [
         "pipeline",
         "pipelining",
         "preparing",
+        "queries",
         "resolving",
         "repetition",
         "resetting",

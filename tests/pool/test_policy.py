@@ -283,10 +283,9 @@ def test_too_old() -> None:
     assert policy.retire(89.9) == []
     assert policy.retire(90.0) == [slots[1]]
     assert policy.wants(90.0)
-    used = policy.take()
-    assert used is slots[2]
-    assert not policy.is_due(used, 94.9)
-    assert policy.is_due(used, 95.0)
+    assert policy.take() is slots[2]
+    assert not policy.is_due(slots[2], 94.9)
+    assert policy.is_due(slots[2], 95.0)
 
 
 def test_too_many_queries() -> None:

@@ -365,8 +365,8 @@ async def test_drain(server: EmbeddedServer) -> None:
 async def test_there_are_never_too_many(server: EmbeddedServer, monitor: Monitor) -> None:
     """One that is replaced while it still works counts until it is closed."""
     name = "never too many"
-    options = {"max_queries": 1, "server_settings": {"application_name": name}}
-    async with new_pool(server, max_size=1, **options) as pool:
+    settings = {"application_name": name}
+    async with new_pool(server, max_size=1, max_queries=1, server_settings=settings) as pool:
         conn = await pool.acquire()
         assert await conn.fetchval("SELECT 1") == 1
         left = asyncio.create_task(conn.fetchval("SELECT pg_sleep(0.2)"))
