@@ -90,7 +90,12 @@ async def test_trips(
         await until(lambda: at_rest(pool))
         before = proxy.round_trips
         await act(pool)
-        assert proxy.round_trips - before == (without if proven else with_reset)
+        trips = proxy.round_trips - before
+        if proven:
+            assert trips == without
+        else:
+            # The answer to the last reset but one may come a little before the last statement's.
+            assert with_reset <= trips <= with_reset + (with_reset > 3)
 
 
 @pytest.mark.once
