@@ -171,6 +171,7 @@ class Desk:
             self._counts.cancelled += 1
         elif future.exception() is None and isinstance(future.result(), Place):
             self._keeper.give_back(future.result())  # cancelled in the moment in which he got it
+        claim.forget()
 
     # What was idle for long
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from pgallop.connection import Connection, Inside
 from pgallop.errors import InterfaceError, PostgresError
@@ -29,6 +29,10 @@ class Claim(Waiter):
         """He has `place` now; whether he uses it."""
         self.future.set_result(place)
         return True
+
+    def forget(self) -> None:
+        """He has gone: the queues keep him for a while, but not what he has had."""
+        self.future = cast("asyncio.Future[Any]", None)
 
 
 class OneShot(Claim):
@@ -76,6 +80,10 @@ class OneShot(Claim):
         self.place = None
         self.request = None
         self.failed = False
+
+    def forget(self) -> None:
+        super().forget()
+        self.args = ()
 
     def serve(self, place: Place) -> bool:
         try:

@@ -460,6 +460,7 @@ async def what_is_left_of_the_error(call: Callable[[], Awaitable[Any]]) -> Any:
             await call()
         except (pgallop.DivisionByZeroError, pgallop.PoolTimeoutError) as error:
             reference = weakref.ref(error)
+        await asyncio.sleep(0.01)  # the loop has it until then
         return reference()
     finally:
         gc.enable()
