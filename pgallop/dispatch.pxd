@@ -25,6 +25,7 @@ cdef class Dispatch:
     cdef Py_ssize_t _names
     cdef str _statement_names
     cdef bint _closing
+    cdef Py_ssize_t _settled
     cdef bint _strict
     cdef str _operation
     cdef readonly Py_ssize_t operations

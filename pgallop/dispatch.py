@@ -60,6 +60,7 @@ class Dispatch:
         "_names",
         "_operation",
         "_session",
+        "_settled",
         "_statement_names",
         "_stream",
         "_strict",
@@ -98,6 +99,7 @@ class Dispatch:
     _operation: str
     operations: int
     released: bool
+    _settled: int
 
     def __init__(
         self,
@@ -136,6 +138,7 @@ class Dispatch:
         self._operation = ""
         self.operations = 0
         self.released = False
+        self._settled = 0
         self.ownership = Ownership(loop, patient=not options.strict)
         self.canceller = canceller
         canceller.on_closed = partial(on_closed, self.ownership, self.statements)
@@ -297,6 +300,8 @@ class Dispatch:
             return None
         if isinstance(error, Unreadable):
             return await converting.readable(self, request, error, request.deadline, timeout)
+        if request.position < self._settled:
+            return None  # the connection is somebody else's by now
         refusal = repetition.refusal(request, error)
         if not await repetition.may_repeat(self, request, error, timeout) or not tries:
             return None
@@ -528,6 +533,10 @@ class Dispatch:
         """Take no more statements."""
         self._closing = True
         self.ownership.dissolve()
+
+    def settle(self) -> None:
+        """The connection's user gives it back: what he has submitted is not run again."""
+        self._settled = self._session.sent + self._session.writer.pos
 
     def claim(self) -> None:
         """An operation begins, which `release` ends.

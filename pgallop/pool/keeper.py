@@ -162,6 +162,7 @@ class Keeper:
         place.held = None
         if place.state == GONE:
             return None
+        place.dispatch.settle()
         if self.options.reset is not None and not place.stream.closed:
             return self._spawn(self._reset_by_hook(place))
         if place.is_clean():

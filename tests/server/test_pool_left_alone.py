@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+from live import Monitor
 from pools import new_pool, until, whole
 
 import pgallop
@@ -82,6 +83,25 @@ async def test_what_is_being_prepared(server: EmbeddedServer) -> None:
         with pytest.raises(pgallop.InterfaceError, match=RELEASED):
             await left
         await until(lambda: pool.get_idle_size() == 1)
+
+
+async def test_what_would_be_run_again(server: EmbeddedServer, monitor: Monitor) -> None:
+    """It was prepared for another table, which its caller hears of when nothing is his any more."""
+    monitor.ask("CREATE TABLE run_again (id int)")
+    try:
+        async with whole(new_pool(server, max_size=1)) as pool:
+            async with pool.acquire() as conn:
+                assert await conn.fetch("SELECT * FROM run_again") == []
+                assert await conn.fetch("SELECT * FROM run_again") == []
+                await conn.execute("SET work_mem = '5MB'")
+                monitor.ask("ALTER TABLE run_again ADD name text")
+                left = asyncio.create_task(conn.fetch("SELECT * FROM run_again"))
+                await asyncio.sleep(0)
+            with pytest.raises(pgallop.FeatureNotSupportedError, match="cached plan"):
+                await left
+            assert await pool.fetch("SELECT * FROM run_again") == []
+    finally:
+        monitor.ask("DROP TABLE run_again")
 
 
 async def test_a_stream_that_is_left(server: EmbeddedServer) -> None:
