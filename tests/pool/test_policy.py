@@ -211,6 +211,16 @@ def opened_now(policy: Policy, now: float) -> int:
     return count
 
 
+def test_none_is_opened_in_place_of_one_that_is_not_closed_yet() -> None:
+    policy = new_policy(max_size=1)
+    policy.lost(opened(policy))
+    policy.leaving += 1
+    waiting(policy)
+    assert not policy.wants(0.0)
+    policy.leaving -= 1
+    assert policy.wants(0.0)
+
+
 def test_none_is_opened_for_who_gets_one_that_is_coming() -> None:
     policy = new_policy()
     busy, draining = opened(policy), opened(policy)
