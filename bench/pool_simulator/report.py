@@ -13,11 +13,15 @@ from matplotlib.figure import Figure
 from bench.pool_simulator.simulation import Simulation
 
 _COLOURS = {"pgallop": "#1b6ca8", "plain FIFO": "#d08a3c", "plain LIFO": "#a3adb8"}
+_LINES = {"pgallop": "-", "plain FIFO": "--", "plain LIFO": "-"}  # two of them often coincide
 _HEADINGS = (
     "pool", "served", "left", "late", "refused", "broken", "p50 ms", "p99 ms", "max ms",
     "inversions", "crowd", "opened", "attempts", "ns/decision", "longest us",
 )  # fmt: skip
 _POINTS = 400
+
+# Fewer decisions than these tell more of the machine's other work than of themselves.
+_ENOUGH = 1000
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,24 @@ def _draw_waiting(panel: Axes, runs: Sequence[Run]) -> None:
         parts = [10 ** (-6 * place / _POINTS) for place in range(_POINTS)]
         points = [(1000 * quantile(waited, 1 - part), part) for part in parts]
         times, shares = zip(*[point for point in points if point[0] > 0] or [(1, 1)], strict=True)
-        panel.plot(times, shares, color=_COLOURS[run.pool], label=run.pool)
+        line = _LINES[run.pool]
+        panel.plot(times, shares, line, color=_COLOURS[run.pool], label=run.pool)
     panel.set(xscale="log", yscale="log", xlabel="ms", ylabel="waited for longer")
 
 
 def _draw_costs(panel: Axes, runs: Sequence[Run]) -> None:
     """What a decision takes, by how many waited."""
     for run in runs:
-        buckets = sorted(run.simulation.watch.buckets.items())
+        buckets = [
+            (2.0**bucket, time / calls)
+            for bucket, (calls, time) in sorted(run.simulation.watch.buckets.items())
+            if calls >= _ENOUGH
+        ]
         panel.plot(
-            [2.0**bucket for bucket, _ in buckets],
-            [time / calls for _, (calls, time) in buckets],
+            [waiting for waiting, _ in buckets],
+            [cost for _, cost in buckets],
+            _LINES[run.pool],
             color=_COLOURS[run.pool],
             marker=".",
         )
-    panel.set(xscale="log", xlabel="waiting", ylabel="ns a decision", ylim=(0, None))
+    panel.set(xscale="log", yscale="log", xlabel="waiting", ylabel="ns a decision")
