@@ -56,7 +56,7 @@ KNOWN: Final = {
     ("rows/annotations.py", "f'expected {fit.expected}; {inner[0]}'"): SHOWN,
     ("session/execute.py", "f'{error.hint}; '"): SHOWN,
     ("codecs/textsearch.py", "f'{text}:{prefix}{letters}'"): "a part of a tsquery, which was read",
-    ("sql/proof.py", "sql.replace(f'<{name}>', literal)"): "our own constants, at import",
+    ("sql/proof.py", "sql.replace(f\"'<{name}>'\", literal)"): "our own constants, at import",
     ("statement.py", "f'EXPLAIN ({options}) {self._handle.query}'"): (
         "EXPLAIN is in front of the caller's own text; the options are constants"
     ),
@@ -104,6 +104,18 @@ KNOWN: Final = {
         "'; '.join([statement.query for statement in notable])",
     ): "looked at, and never sent",
     ("preparing.py", "statement.prepare.riders += 1"): "a number",
+    ("traceless.py", "self._seen.get(query, 0) + 1"): "a number",
+    ("traceless.py", "length += len(query)"): "a number",
+    (
+        "pool/closing.py",
+        "'; '.join([f'backend {place.connection.get_server_pid()}: {place.story(now)}' "
+        "for place in keeper.places])",
+    ): SHOWN,
+    ("pool/place.py", "f'runs {self.shot.query!r:.80}'"): SHOWN,
+    (
+        "pool/transactions.py",
+        "f'COMMIT was sent and its answer was lost: it may be stored, or not ({error})'",
+    ): SHOWN,
 }
 
 # What sends SQL, and which of its arguments that is.
@@ -127,13 +139,19 @@ GIVEN: Final = {
     "self.query",
     "block.beginning",
     "harmless.PROOF",
+    "TRACELESS",
     "self._rollback_text()",
     "'ROLLBACK'",
+    "'DEALLOCATE ALL'",
     "f'SAVEPOINT {self._savepoint}'",
     # A key is the caller's text, or stands for it.
     "key",
     "query_of(key)",
     "self._handle",
+    # The pool's, with the caller's text in it; and what its run_transaction() calls.
+    "shot",
+    "shot.query",
+    "connection",
     "f'MOVE FORWARD {n} {self._portal.decode()}'",
     # Constants of session/convert.py, session/execute_many.py, introspect.py and catalogue.py.
     "NO_SQL",
