@@ -45,9 +45,10 @@ WORTH = 5
 MAX_TEXTS = 1000
 LONGEST = 2000
 
-# Seconds between questions; how many texts one is about, and characters in all of them: to read so
-# many takes 2 ms.
+# Seconds between questions, and until the first one: others may come. How many texts one is about,
+# and characters in all of them: to read so many takes 2 ms.
 PAUSE = 1.0
+GATHERING = 0.05
 BATCH = 50
 BATCH_LENGTH = 1500
 
@@ -154,7 +155,7 @@ class Traceless:
         elif len(self._open) < MAX_TEXTS:
             self._seen.pop(query, None)
             if not self._wanted:
-                self._next = max(self._next, now + PAUSE)  # others will come
+                self._next = max(self._next, now + GATHERING)
             self._want([query])
 
     def _want(self, queries: list[str]) -> None:

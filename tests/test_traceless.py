@@ -12,6 +12,7 @@ from pgallop import Knowledge
 from pgallop.knowledge import Scope
 from pgallop.traceless import (
     BATCH,
+    GATHERING,
     LONGEST,
     MAX_TEXTS,
     PAUSE,
@@ -51,7 +52,7 @@ def test_from_the_first_use_to_the_proof() -> None:
     assert not come(known, READ, 10.0, WORTH - 1)
     assert not known.is_curious(100.0)
     assert not come(known, READ, 10.0, 1)
-    assert not known.is_curious(10.0 + PAUSE / 2)  # others may come
+    assert not known.is_curious(10.0 + GATHERING / 2)  # others may come
     assert known.question(10.0) is None
     question = known.question(10.0 + PAUSE)
     assert texts(question) == [READ]
