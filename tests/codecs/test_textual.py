@@ -31,6 +31,7 @@ from pgallop.codecs.textual import textual
 from pgallop.codecs.textual_containers import array
 from pgallop.codecs.textual_scalars import same
 from pgallop.errors import ProtocolError
+from pgallop.values.infinities import InfiniteInterval
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -94,6 +95,8 @@ def test_edge_values(registry: Registry, settled: Oracle, name: str) -> None:
         values = [value for value in values if len(value) < 2]
     if settled.version < 14 and name == "numeric":
         values = [value for value in values if not value.is_infinite()]
+    if settled.version < 17 and name == "interval":  # to it they are the longest ones
+        values = [value for value in values if not isinstance(value, InfiniteInterval)]
     if name == "jsonb":  # numbers come as the server writes them
         values = [value for value in values if value not in ("\0", 1e300)]
     compare(settled, codec, [codec.dumps(value) for value in values])
