@@ -23,7 +23,7 @@ SOURCES := setup.py pyproject.toml $(shell find pgallop -name '*.py' -o -name '*
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled test-interpreted lint types docs model bench chaos fuzz hostile build clean
+.PHONY: help demo test test-compiled test-interpreted lint types docs model bench instructions chaos fuzz hostile build clean
 
 help: ## list the targets
 	@echo 'Usage: make TARGET'
@@ -61,6 +61,9 @@ model: $(VENV_MADE) ## the model of a shared connection, in spin; for it: ARGS='
 # -P keeps this folder from the head of the path, where its pgallop would hide the compiled one.
 bench: build ## the comparison with other drivers; for the bench: ARGS='--help'
 	@PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m bench $(ARGS)
+
+instructions: build ## how many instructions operations take, by valgrind; for it: ARGS='--update'
+	@PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m bench.instructions $(ARGS)
 
 chaos: build ## the long run of the robustness suite, on PostgreSQL 18 and 13; for it: ARGS='--line 1'
 	@failed=0; for postgres in 18 13; do \

@@ -125,6 +125,18 @@ def fuzz(session: nox.Session) -> None:
     session.run(*command, env={"PYTHONPATH": path})
 
 
+@nox.session(python=["3.11", "3.13"])
+def speed(session: nox.Session) -> None:
+    """What operations take in instructions, against what they took before; needs valgrind."""
+    session.install("-r", REQUIREMENTS)
+    tree = Path("build", f"nox-speed-{session.python}").absolute()
+    environment = {"PGALLOP_REQUIRE_COMPILED": "1"}
+    session.run("python", "setup.py", "-q", "build", "--build-lib", str(tree), env=environment)
+    path = os.pathsep.join([str(tree), str(Path.cwd())])
+    command = ("python", "-P", "-m", "bench.instructions", *session.posargs)
+    session.run(*command, env={"PYTHONPATH": path})
+
+
 @nox.session
 def asan(session: nox.Session) -> None:
     """The suite on modules built with gcc's AddressSanitizer and UndefinedBehaviorSanitizer."""

@@ -2,6 +2,7 @@ from pgallop.session.execute cimport Execute
 from pgallop.session.request cimport Request
 from pgallop.session.session cimport Session
 from pgallop.session.statement cimport Statement
+from pgallop.statement_cache cimport StatementCache
 from pgallop.transport.stream cimport Stream
 
 cimport cython
@@ -10,7 +11,7 @@ cimport cython
 cdef class Dispatch:
     cdef readonly object ownership
     cdef readonly object canceller
-    cdef readonly object statements
+    cdef readonly StatementCache statements
     cdef readonly object scope
     cdef readonly object registry
     cdef readonly object types

@@ -107,17 +107,17 @@ class Scope:
     that: it neither takes nor gives anything then. `database`: what tells databases apart, whose
     types are the same for all. `types`: what is known of them, `shared_types` but for while it has
     changed types in a transaction. `traceless`: what is known of what statements leave behind.
-    `money_digits`: how many digits an amount of money had after the point when the session began,
-    if that was asked.
+    `own`: None while it resolves names as it did when it began. `money_digits`: how many digits an
+    amount of money had after the point then, if that was asked.
     """
 
     __slots__ = (
         "_may_return",
-        "_own",
         "_parameters",
         "_server",
         "knowledge",
         "money_digits",
+        "own",
         "shared_types",
         "traceless",
         "types",
@@ -138,14 +138,14 @@ class Scope:
         self.unsettled = False
         self._server = server
         self._parameters = parameters
-        self._own: object = None
+        self.own: object = None
         self._may_return = False
 
     def _key(self, query: str) -> Hashable:
         # PostgreSQL reports search_path since version 18.
         resolution = self._parameters.get("search_path")
         role = self._parameters.get("session_authorization")
-        return self._server, resolution, role, self._own, query
+        return self._server, resolution, role, self.own, query
 
     def get(self, query: str, now: float) -> Description | None:
         """What is known of `query`."""
@@ -162,7 +162,7 @@ class Scope:
 
     def is_traceless(self, query: str, now: float) -> bool:
         """Whether `query` is proven to leave nothing in the session; asked when it is sent."""
-        return self._own is None and self.traceless.is_proven(query, now)
+        return self.own is None and self.traceless.is_proven(query, now)
 
     def may_guess(self) -> bool:
         """Whether a statement of which nothing is known may run with its results in binary."""
@@ -174,15 +174,15 @@ class Scope:
 
     def has_left(self) -> bool:
         """Whether the session understands texts otherwise than when it began, for all we know."""
-        return self._own is not None
+        return self.own is not None
 
     def leave(self) -> None:
         """The session resolves names in its own way from now on, which is not known to others."""
-        self._own = object()
+        self.own = object()
 
     def rejoin(self) -> None:
         """The session is as it was when it began: search_path and role, no temporary tables."""
-        self._own = None
+        self.own = None
 
     def on_answered(self, query: str, tags: Sequence[str], in_transaction: bool) -> bool:
         """See what a notable statement has changed; `in_transaction`: it is not over.

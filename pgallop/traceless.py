@@ -109,16 +109,16 @@ class Traceless:
         "_next",
         "_open",
         "_pieces",
-        "_proven",
         "_refused",
         "_seen",
         "_wanted",
+        "proven",
     )
 
     def __init__(self, lifetime: float = LIFETIME) -> None:
         self._lifetime = lifetime
         # Until when something is known of a text, on the loop's clock.
-        self._proven: dict[str, float] = {}
+        self.proven: dict[str, float] = {}  # read by pools for each statement
         self._refused: dict[str, float] = {}
         # How often one has come of which nothing is known yet.
         self._seen: dict[str, int] = {}
@@ -136,7 +136,7 @@ class Traceless:
             query: the text as it is sent.
             now: the time on the loop's clock, in seconds.
         """
-        until = self._proven.get(query)
+        until = self.proven.get(query)
         if until is not None and now < until:
             return True
         if len(query) <= LONGEST and query not in self._open:
@@ -150,7 +150,7 @@ class Traceless:
         if now < self._refused.get(query, 0.0):
             return
         seen = self._seen.get(query, 0) + 1
-        if seen < WORTH and query not in self._proven:
+        if seen < WORTH and query not in self.proven:
             keep(self._seen, query, seen)
         elif len(self._open) < MAX_TEXTS:
             self._seen.pop(query, None)
@@ -165,8 +165,8 @@ class Traceless:
     def forget_all(self) -> None:
         """The schema has changed."""
         self._generation += 1
-        self._want([query for query in self._proven if query not in self._open])
-        self._proven.clear()
+        self._want([query for query in self.proven if query not in self._open])
+        self.proven.clear()
 
     def is_curious(self, now: float) -> bool:
         """Whether there is a question to the server by now."""
@@ -217,7 +217,7 @@ class Traceless:
         elif answer:
             for query, _ in candidates:
                 self._open.discard(query)
-                keep(self._proven, query, now + self._lifetime)
+                keep(self.proven, query, now + self._lifetime)
         elif len(candidates) > 1 and not is_final:
             middle = len(candidates) // 2
             self._pieces += (candidates[:middle], candidates[middle:])
@@ -227,7 +227,7 @@ class Traceless:
 
     def _refuse(self, query: str, now: float) -> None:
         self._open.discard(query)
-        self._proven.pop(query, None)
+        self.proven.pop(query, None)
         keep(self._refused, query, now + REFUSED_LIFETIME)
 
     async def learn(self, dispatch: "Dispatch") -> None:

@@ -44,5 +44,7 @@ cdef class Place(Slot):
 
     @cython.locals(request=Execute)
     cpdef bint begin(self, OneShot shot) except -1
+    @cython.locals(texts=tuple, now=double, proven=dict, until=object)
+    cpdef object _watch(self, Request request)
     cpdef bint is_busy(self) except -1
     cpdef bint is_clean(self) except -1

@@ -175,10 +175,22 @@ class Place(Slot):
         self.on_free(self)
 
     def _watch(self, request: Request) -> None:
-        if not self.dirty:
-            texts = request.runs()
-            scope, now = self.dispatch.scope, self.dispatch.now()
-            self.dirty = texts is None or not all(scope.is_traceless(text, now) for text in texts)
+        if self.dirty:
+            return
+        texts = request.runs()
+        if texts is None:
+            self.dirty = True
+            return
+        scope = self.dispatch.scope
+        now = self.dispatch.now()
+        proven = scope.traceless.proven
+        for text in texts:
+            until = proven.get(text)
+            if (until is None or now >= until or scope.own is not None) and not scope.is_traceless(
+                text, now
+            ):
+                self.dirty = True
+                return
 
     def story(self, now: float) -> str:
         """What it is used for, in words."""

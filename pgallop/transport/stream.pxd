@@ -32,6 +32,7 @@ cdef class SocketStream(Stream):
     cdef bytes backlog
     cdef Py_ssize_t backlog_start
     cdef bint deaf
+    cdef bint has_sent
     cdef bint tells_again
 
     cdef object send_backlog(self)

@@ -214,13 +214,14 @@ class Stream:
 class SocketStream(Stream):
     """A connected non-blocking socket, read and written by ourselves."""
 
-    __slots__ = ("backlog", "backlog_start", "deaf", "fd", "sock", "tells_again")
+    __slots__ = ("backlog", "backlog_start", "deaf", "fd", "has_sent", "sock", "tells_again")
 
     sock: socket.socket
     fd: int
     backlog: bytes
     backlog_start: int
     deaf: bool
+    has_sent: bool
     tells_again: bool
 
     def __init__(
@@ -236,6 +237,7 @@ class SocketStream(Stream):
         self.backlog = b""
         self.backlog_start = 0
         self.deaf = False
+        self.has_sent = False
         # libuv (uv__poll_io) stops to watch a socket at POLLERR, after one last event: what a reset
         # connection has received and the reset itself must both be read then. asyncio's own loops
         # tell of a readable socket as long as it is one.
@@ -261,9 +263,10 @@ class SocketStream(Stream):
             if not data:
                 self.ended()
                 return
+            self.has_sent = False
             self.received(data)
-            if self.tells_again:
-                return
+            if self.tells_again or self.has_sent:
+                return  # sending would have failed on a connection that was reset
             data = None  # what nobody holds any more can take the next reception
         self.loop.call_soon(self.on_readable)
 
@@ -291,6 +294,7 @@ class SocketStream(Stream):
             return
         self.backlog = data
         self.backlog_start = 0
+        self.has_sent = True
         self.send_backlog()
         if self.backlog and not self.closed:
             self.loop.add_writer(self.fd, self.on_writable)

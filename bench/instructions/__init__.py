@@ -1,0 +1,1 @@
+"""How many instructions an operation takes: figures that a busy machine does not change."""
