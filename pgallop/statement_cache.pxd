@@ -11,5 +11,6 @@ cdef class StatementCache:
     cdef public list evicted
     cdef public object timer
     cdef public bint has_others
+    cdef object __weakref__
 
     cpdef Statement get(self, object key)

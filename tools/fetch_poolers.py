@@ -99,7 +99,11 @@ def fetch(name: str, folder: Path = FOLDER) -> Path:
             unpacked.mkdir()
             archives = sorted(Path(scratch).glob("*.deb"))
             unpack(archives, name, unpacked)
-            unpacked.rename(place)
+            try:
+                unpacked.rename(place)
+            except OSError:
+                if not place.is_dir():
+                    raise  # else another process has fetched it meanwhile
     return place / name
 
 

@@ -58,11 +58,11 @@ def count(profile: Path | None = None) -> dict[str, Count]:
     with tempfile.TemporaryDirectory() as folder, _serving(Path(folder)):
         _run(valgrind, Path(folder))
         dumps = sorted(Path(folder).glob("counts.*"), key=_number)
-        # Before the first operation; one for each of them; what comes behind.
-        if len(dumps) != len(OPERATIONS) + 2:
+        # What came before the first operation, and one for each of them.
+        if len(dumps) != len(OPERATIONS) + 1:
             raise CountingError(f"{len(dumps)} dumps of {len(OPERATIONS)} operations")
         counts = {}
-        for dump, (name, operation) in zip(dumps[1:-1], OPERATIONS.items(), strict=True):
+        for dump, (name, operation) in zip(dumps[1:], OPERATIONS.items(), strict=True):
             own, total = costs(dump.read_text(), Path(pgallop.__file__).parent)
             times = operation.times * operation.weight
             counts[name] = Count(own // times, total // times)
@@ -107,9 +107,8 @@ def _run(valgrind: str, folder: Path) -> None:
 
 
 def _number(dump: Path) -> int:
-    """The place of a dump among the others; the last one, at the end of the process, has none."""
-    number = dump.suffix.removeprefix(".")
-    return int(number) if number.isdigit() else sys.maxsize
+    """The place of a dump among the others."""
+    return int(dump.suffix.removeprefix("."))
 
 
 _COST = re.compile(r"[\d*+-]\d* (\d+)")

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import pgallop
 from bench.instructions.server import ANSWERS
+from pgallop import traceless
 
 _SELECT1, _PK, _SERIES, _VISITORS, _INSERT = ANSWERS
 
@@ -81,6 +82,10 @@ OPERATIONS = {
 # Until statements are prepared, and memory and free lists are what they stay.
 _WARM_UP = 20
 
+# Seconds after which a pool asks what the statements leave that it has seen: nothing, so it does
+# not reset its connections any more.
+_GATHERING = 2 * traceless.GATHERING
+
 
 async def _run(host: str) -> None:
     server: dict[str, Any] = {"host": host, "user": "bench", "database": "bench"}
@@ -88,6 +93,8 @@ async def _run(host: str) -> None:
         pgallop.connect(**server) as connection,
         pgallop.create_pool(**server, min_size=10, max_size=10) as pool,
     ):
+        await _run_all(connection, pool, lambda operation: _WARM_UP, lambda: None)
+        await asyncio.sleep(_GATHERING)
         await _run_all(connection, pool, lambda operation: _WARM_UP, lambda: None)
         gc.collect()
         gc.disable()  # when it runs depends on all that has happened before
