@@ -38,6 +38,10 @@ HOLDERS: Final = frozenset(
 METHODS: Final = frozenset({"format", "format_map", "join", "replace", "translate", "substitute"})
 
 OUR_NAME = "a name of our own, new_savepoint_name(): letters, digits and underscores"
+COPY = (
+    "COPY takes no parameters: names and texts are quoted, queries kept within parentheses, see "
+    "tests/sql/test_copying.py"
+)
 SHOWN = "words for people, which nobody runs"
 
 KNOWN: Final = {
@@ -49,6 +53,12 @@ KNOWN: Final = {
         "for the simple protocol: numbers of types, and names quoted by sql/quoting.py"
     ),
     ("catalogue.py", "'; '.join([*before, query, *behind])"): "the above, and our own constants",
+    ("sql/copying.py", "f'COPY {source} TO STDOUT{options.sql()}'"): COPY,
+    ("sql/copying.py", "f'COPY {target} FROM STDIN{options.sql()}'"): COPY,
+    (
+        "sql/copying.py",
+        "f\"{statement} WHERE {_enclosed(where, 'condition', standard_strings)}\"",
+    ): "the caller's own text, within parentheses that it cannot leave: tests/sql/test_copying.py",
     ("listen.py", "f\"{('LISTEN' if listen else 'UNLISTEN')} {channel.identifier}\""): (
         "LISTEN takes no parameters: the name is quoted, sql/quoting.py"
     ),
