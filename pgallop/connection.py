@@ -416,6 +416,7 @@ class Connection(Queries, TypeCodecs):
         if self.is_closed():
             return
         self._dispatch.check_loop()
+        self._dispatch.ownership.check_free()
         timeout = None if timeout is None else checked_seconds(timeout)
         self._closing = True
         self._dispatch.close_off()

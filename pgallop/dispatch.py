@@ -171,7 +171,7 @@ class Dispatch:
             statement is None
             or self._strict
             or (
-                (self.ownership.blocks or self.ownership.cut_off)
+                (self.ownership.blocks or self.ownership.watched)
                 and not self.ownership.is_my_turn()
             )
             or (statement.parse and not preparing.is_current(self, statement))

@@ -6,6 +6,9 @@ while it is open everybody else waits for its end. Nested blocks are the same ru
 innermost owns the connection. The block of a stream is its own alone: what else is called in its
 context would join it unseen, and is refused at once, for waiting would never end.
 
+So is what the code that feeds or drains a COPY calls on the same connection. To all others that is
+a statement like any, behind which theirs wait in the session's queue.
+
 BEGIN travels with the first statement of its block, under the same Sync: if BEGIN fails the server
 skips the statement. Until that is answered nothing else of the block is sent, for behind a BEGIN
 that failed it would autocommit.
@@ -53,7 +56,7 @@ class Block:
     `beginning`: the BEGIN that its first statement carries. `cause`: why it is broken. `for_maker`:
     it was started for the context that made it, by a task of its own. `cut_off`: it was ended with
     the block around it, and its own end is still to come. `is_stream`: nothing takes part in it but
-    what has begun it.
+    what has begun it. `is_copy`: it is no transaction, but a COPY that its context feeds or drains.
     """
 
     __slots__ = (
@@ -62,6 +65,7 @@ class Block:
         "cause",
         "cut_off",
         "for_maker",
+        "is_copy",
         "is_stream",
         "owner",
         "state",
@@ -76,6 +80,7 @@ class Block:
         self.cut_off = False
         self.for_maker = False
         self.is_stream = False
+        self.is_copy = False
         self.task_name = ""
         self.began_at = ""
 
@@ -115,7 +120,8 @@ class Waiter(NamedTuple):
 class Ownership:
     """The open blocks of one connection, outermost first, and those who wait for their end.
 
-    `patient`: whether others wait at all, or are refused at once. `cut_off`: how many blocks are.
+    `patient`: whether others wait at all, or are refused at once. `watched`: how many blocks are
+    cut off, or a COPY: what is called in them is refused.
     """
 
     __slots__ = (
@@ -126,14 +132,14 @@ class Ownership:
         "_waiters",
         "_woken",
         "blocks",
-        "cut_off",
+        "watched",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, patient: bool = True) -> None:
         self._loop = loop
         self._patient = patient
         self._dissolved = False
-        self.cut_off = 0
+        self.watched = 0
         self._woken = 0  # how many were woken and have not gone on yet
         self._starters = 0  # and how many of them start a block
         # By the block they were called in, None for those in none, in the order of their coming.
@@ -145,7 +151,7 @@ class Ownership:
     def is_my_turn(self) -> bool:
         """Whether the current context may use the connection now."""
         if not self.blocks:
-            return not self.cut_off or self.mine() is None
+            return not self.watched or self.mine() is None
         innermost = self.blocks[-1]
         if innermost.state not in READY or innermost.is_stream:
             return False
@@ -156,15 +162,17 @@ class Ownership:
 
         Not one whose end is on its way: what is called by then is behind it. Raises InterfaceError
         in a block that was ended with the one around it, until its own end, and in that of a
-        stream.
+        stream or of a COPY.
         """
-        if not self.blocks and not self.cut_off:
+        if not self.blocks and not self.watched:
             return None
         membership = _context.get()
         while membership is not None:
             block = membership.block
             if block.owner is self and membership.started and block.cut_off:
                 raise ended_before(block)
+            if block.is_copy and is_in(self, membership):
+                raise copying(block)
             if (
                 block.owner is self
                 and (membership.started or block.for_maker)
@@ -322,12 +330,16 @@ class Ownership:
         self._enter(block, BlockState.STARTING)
 
     def _enter(self, block: Block, state: BlockState) -> None:
-        task = asyncio.current_task()
-        block.task_name = "no task" if task is None else f"task {task.get_name()!r}"
-        block.began_at = caller()
+        self._begun_at(block)
         block.state = state
         self.blocks.append(block)
         enter(block, started=True)
+
+    def _begun_at(self, block: Block) -> None:
+        """Keep who begins `block`, and where."""
+        task = asyncio.current_task()
+        block.task_name = "no task" if task is None else f"task {task.get_name()!r}"
+        block.began_at = caller()
 
     def join(self, block: Block) -> None:
         """Let the current context be in `block`, which another one may have begun."""
@@ -337,6 +349,32 @@ class Ownership:
                 return
             membership = membership.outer
         enter(block, started=True)
+
+    def begin_copy(self, block: Block) -> None:
+        """The current context feeds or drains a COPY from now on, up to `end_copy`.
+
+        What it calls on this connection meanwhile would wait for the COPY, which waits for it.
+        """
+        block.is_copy = True
+        self._begun_at(block)
+        block.state = BlockState.OPEN
+        self.watched += 1
+        enter(block, started=True)
+
+    def end_copy(self, block: Block) -> None:
+        """The COPY is over, or left; once more does nothing."""
+        if block.is_copy:
+            block.is_copy = False
+            block.state = BlockState.CLOSED
+            self.watched -= 1
+
+    def check_free(self) -> None:
+        """Raise InterfaceError where the current context feeds or drains a COPY."""
+        membership = _context.get() if self.watched else None
+        while membership is not None:
+            if membership.block.is_copy and is_in(self, membership):
+                raise copying(membership.block)
+            membership = membership.outer
 
     def pending(self) -> Block | None:
         """The block that the next request has to begin, if there is one."""
@@ -424,13 +462,13 @@ class Ownership:
             if inner.state is not BlockState.CLOSING:  # its own end is on its way
                 inner.state = BlockState.CLOSING
                 inner.cut_off = True
-                self.cut_off += 1
+                self.watched += 1
 
     def let_go(self, block: Block) -> None:
         """The own end of a block has come that was ended with the one around it."""
         if block.cut_off:
             block.cut_off = False
-            self.cut_off -= 1
+            self.watched -= 1
 
     def call_soon(self, callback: Callable[[], None]) -> bool:
         """Let the loop call `callback`, from whichever thread; False if it never will again."""
@@ -466,6 +504,23 @@ def streaming(block: Block) -> InterfaceError:
         hint="read it to its end, or leave its `async with` block, before anything else is called; "
         "or use another connection for that; or have all of it in one transaction(), where "
         "statements may come in between",
+        safe_to_retry=True,
+    )
+
+
+def is_in(owner: Ownership, membership: Membership) -> bool:
+    """Whether a context with this membership is in a block of `owner` that is open."""
+    block = membership.block
+    is_part = membership.started or block.for_maker
+    return block.owner is owner and is_part and block.state is BlockState.OPEN
+
+
+def copying(block: Block) -> InterfaceError:
+    """The error for what is called where a COPY on the same connection waits for it."""
+    return InterfaceError(
+        f"the COPY begun at {block.began_at} is under way, and would wait for what is called "
+        f"within it on the same connection, which has to wait for its end",
+        hint="call it behind the COPY, or on another connection",
         safe_to_retry=True,
     )
 

@@ -78,6 +78,7 @@ class Resetting:
         None.
         """
         dispatch = self._dispatch
+        dispatch.ownership.check_free()
         timeout, deadline = dispatch.deadline(timeout)
         dispatch.claim()
         try:

@@ -269,6 +269,7 @@ class Transaction:
         return f"ROLLBACK TO SAVEPOINT {self._savepoint}; RELEASE SAVEPOINT {self._savepoint}"
 
     def _check_started(self, verb: str) -> None:
+        self._ownership.check_free()
         state = self._block.state
         if state not in STARTED:
             self._ownership.let_go(self._block)

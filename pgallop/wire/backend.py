@@ -133,6 +133,24 @@ def row_description(reader: Reader) -> list[Field]:
     return fields
 
 
+def copy_response(reader: Reader) -> tuple[int, int]:
+    """Of a CopyInResponse or CopyOutResponse: the format, 0 or 1 for binary, and how many columns.
+
+    The columns have the format of the whole: "all must be zero if the overall copy format is
+    textual".
+    """
+    format = reader.read_byte()
+    count = reader.read_uint16()
+    if count > MAX_COLUMNS or 2 * count != reader.end - reader.pos:
+        raise ProtocolError(
+            f"a response to COPY has {count} columns in {reader.end - reader.pos} bytes"
+        )
+    formats = {format, *[reader.read_uint16() for _ in range(count)]}
+    if len(formats) > 1 or format not in (0, 1):
+        raise ProtocolError(f"a response to COPY has the unknown formats {sorted(formats)}")
+    return format, count
+
+
 def negotiate_protocol_version(reader: Reader) -> tuple[int, list[str]]:
     """The newest minor version the server speaks and the protocol options it does not know."""
     version = reader.read_int32()
