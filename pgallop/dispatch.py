@@ -25,6 +25,7 @@ from pgallop.ownership import Block, Ownership, caller
 from pgallop.preparing import TRIES
 from pgallop.resolving import ConnectionTypes
 from pgallop.rows.record import Record
+from pgallop.session.copy_rows import CopyRows
 from pgallop.session.execute import Execute, Unreadable
 from pgallop.session.prepare import Prepare
 from pgallop.session.request import Request
@@ -537,6 +538,9 @@ class Dispatch:
     def settle(self) -> None:
         """The connection's user gives it back: what he has submitted is not run again."""
         self._settled = self._session.sent + self._session.writer.pos
+        for request in [*self._session.requests, *self._session.waiting]:
+            if isinstance(request, CopyRows):
+                self.abandon(request)  # else it would wait for who reads its rows, and does not
 
     def claim(self) -> None:
         """An operation begins, which `release` ends.
@@ -602,6 +606,10 @@ class Dispatch:
             self._session.submit(request)
             self._stream.submitted_soon()
 
+    def go_on(self) -> None:
+        """Something was taken from a request that was full."""
+        self._stream.go_on_soon()
+
     def has_room(self, request: Request) -> bool:
         """Whether more of an open request may be written now."""
         return self._session.has_room(request)
@@ -646,7 +654,10 @@ class Dispatch:
             return False
         if request.on_end is None:
             request.on_end = self._on_abandoned
+        held_up = request.full
         dropped = self.canceller.abandon(request)
+        if held_up:
+            self._stream.go_on_soon()
         if not dropped:
             self._stream.submitted()  # the end of one that was not written to its end
         if isinstance(request, Execute):

@@ -105,13 +105,23 @@ def command_complete(tag: str) -> bytes:
     return message("C", string(tag))
 
 
-def copy_response(kind: str, *formats: int) -> bytes:
-    """CopyInResponse (G), CopyOutResponse (H) or CopyBothResponse (W) of a COPY in text."""
-    return message(kind, pack(f"!bH{len(formats)}h", 0, len(formats), *formats))
+def copy_response(kind: str, *formats: int, format: int = 0) -> bytes:
+    """CopyInResponse (G), CopyOutResponse (H) or CopyBothResponse (W); in text by default."""
+    return message(kind, pack(f"!bH{len(formats)}h", format, len(formats), *formats))
 
 
 def copy_data(data: bytes) -> bytes:
     return message("d", data)
+
+
+# What the data of a COPY in binary begins with, and ends with.
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + int4(0) + int4(0)
+COPY_TRAILER = int2(-1)
+
+
+def copy_row(*values: bytes | None) -> bytes:
+    """The data of one row in binary, which is the body of a DataRow."""
+    return data_row(*values)[5:]
 
 
 # Messages of no statement, and errors.

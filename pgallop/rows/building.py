@@ -393,7 +393,7 @@ class TypedRows:
         reader = framing.reader
         count = 0
         try:
-            while count < most and framing.next_row():
+            while count < most and framing.next_of(68):
                 rows.append(self.read(reader))
                 count += 1
         except Unfit as error:

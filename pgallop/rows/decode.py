@@ -58,7 +58,7 @@ class RowDecoder:
         reader = framing.reader
         count = 0
         try:
-            while count < most and framing.next_row():
+            while count < most and framing.next_of(68):
                 rows.append(self.read(reader))
                 count += 1
         except Exception as error:

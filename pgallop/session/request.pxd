@@ -15,6 +15,7 @@ cdef class Request:
     cdef public bint discarded
     cdef public bint exposed
     cdef readonly bint finished
+    cdef readonly bint full
     cdef readonly bint alone
     cdef readonly bint helper
     cdef readonly bint open
@@ -34,6 +35,7 @@ cdef class Request:
     cdef bytes abort(self)
     cdef bint on_message(self, int tag, Reader reader) except -1
     cdef Py_ssize_t on_rows(self, Framing framing, Py_ssize_t most) except -1
+    cdef Py_ssize_t on_copy_data(self, Framing framing, Py_ssize_t most) except -1
     cdef int step(self, int tag) except -1
     cdef object note(self, str tag)
     cdef object result(self)

@@ -40,7 +40,8 @@ class Request:
     it. `prologue`: the messages of a BEGIN that travels in front of its own, under the same Sync,
     and `begin_replies` how many replies to it are due. `on_end` is called when the request is
     answered, dropped or lost; `after` behind that, when its waiter knows the outcome, with the
-    request and whether that is an error of which somebody was told. `tags`: the command tags of
+    request and whether that is an error of which somebody was told. `full`: it takes nothing more
+    from the server before something of what it has was taken from it. `tags`: the command tags of
     statements that may have changed what others were prepared under. `helper`: it is there for the
     request behind it, whose caller is to know what was wrong with it.
     """
@@ -54,6 +55,7 @@ class Request:
         "error",
         "exposed",
         "finished",
+        "full",
         "helper",
         "on_end",
         "open",
@@ -78,6 +80,7 @@ class Request:
     discarded: bool
     exposed: bool
     finished: bool
+    full: bool
     alone: bool
     helper: bool
     open: bool
@@ -101,6 +104,7 @@ class Request:
         self.discarded = False
         self.exposed = False
         self.finished = False
+        self.full = False
         self.alone = False
         self.helper = False
         self.open = False
@@ -153,6 +157,11 @@ class Request:
     def on_rows(self, framing: Framing, most: int) -> int:
         """Take a DataRow, and up to `most` if more are at hand; how many were taken."""
         self.on_message(68, framing.reader)
+        return 1
+
+    def on_copy_data(self, framing: Framing, most: int) -> int:
+        """Take a CopyData, and up to `most` if more are at hand; how many were taken."""
+        self.on_message(100, framing.reader)
         return 1
 
     def step(self, tag: int) -> int:

@@ -55,6 +55,7 @@ cdef class Session:
     cdef int receive(self, bytes data) except -1
     @cython.locals(framing=Framing, head=Request, tag=int, reader=Reader)
     cdef bint pump(self, Py_ssize_t limit) except -1
+    cpdef bint is_full(self)
     cdef int on_asynchronous(self, int tag, Reader reader) except -1
     cdef int on_unsolicited(self, int tag, Reader reader) except -1
     cdef int send_reply_of(self, Request request) except -1

@@ -309,6 +309,10 @@ class Session:
             head = self.head
             if tag == 68 and head is not None:  # DataRow
                 limit -= head.on_rows(framing, limit)
+            elif tag == 100 and head is not None:  # CopyData
+                limit -= head.on_copy_data(framing, limit)
+                if head.full:
+                    return True
             elif tag in b"NAS":
                 self.on_asynchronous(tag, reader)
                 if self.paused:
@@ -328,6 +332,10 @@ class Session:
             if limit <= 0:
                 return True
         return False
+
+    def is_full(self) -> bool:
+        """Whether `pump` must not go on before something was taken from the head."""
+        return self.head is not None and self.head.full
 
     def on_asynchronous(self, tag: int, reader: Reader) -> None:
         if tag == 78:  # NoticeResponse

@@ -100,6 +100,27 @@ EXECUTE_MANY = {
     "describe": {"T": "rows", "n": "rows", "E": "failed"},
 }
 
+# COPY to the client, in a Query; "begin" is for one that a BEGIN travels in front of. The commit
+# that ends the statement may fail in "end".
+COPY_OUT = {
+    "response": {"H": "copy", "E": "failed"},
+    "copy": {"d": "copy", "c": "tag", "E": "failed"},
+    "tag": {"C": "end", "E": "failed"},
+    "end": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+    "begin": {"C": "response", "E": "failed"},
+}
+
+# The same in binary, behind a description of its columns, in the extended protocol.
+COPY_ROWS = {
+    "parse query": {"1": "parameters", "E": "failed"},
+    "parameters": {"t": "columns", "E": "failed"},
+    "columns": {"T": "parse", "n": "parse", "E": "failed"},
+    "parse": {"1": "bind", "E": "failed"},
+    "bind": {"2": "response", "E": "failed"},
+    **{name: COPY_OUT[name] for name in ("response", "copy", "tag", "end", "failed")},
+}
+
 # Close of a portal.
 CLOSE = {
     "close": {"3": "sync", "E": "failed"},
@@ -113,6 +134,16 @@ CONVERT = {
     "bind": {"2": "row", "E": "failed"},
     "row": {"D": "tag", "E": "failed"},
     "tag": {"C": "bind", "E": "failed"},
+    "sync": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+}
+
+# Statements one after the other, each with one row or none, under one Sync.
+TEXTS = {
+    "parse": {"1": "bind", "E": "failed"},
+    "bind": {"2": "row", "E": "failed"},
+    "row": {"D": "tag", "C": "parse", "E": "failed"},
+    "tag": {"C": "parse", "E": "failed"},
     "sync": {"Z": "done", "E": "failed"},
     "failed": {"Z": "done", "E": "failed"},
 }

@@ -9,7 +9,7 @@ Source: PostgreSQL documentation, COPY.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pgallop.codecs.codec import shown
@@ -18,6 +18,9 @@ from pgallop.sql.lexer import Kind, tokenize
 from pgallop.sql.quoting import quote_identifier, quote_literal
 
 _BLANK = (Kind.SPACE, Kind.COMMENT)
+
+# "$" and as many digits as Python makes a number of at little cost; a statement has 65,535.
+_LONGEST_NUMBER = 20
 
 
 class CopyOptions(NamedTuple):
@@ -100,6 +103,42 @@ def query(text: str, standard_strings: bool = True) -> str:
         '(SELECT 1 -- one\\n)'
     """
     return _enclosed(text, "query", standard_strings)
+
+
+def with_literals(text: str, literals: Sequence[str], standard_strings: bool = True) -> str:
+    """Return a query with a literal in the place of each parameter.
+
+    Args:
+        text: the caller's SQL, which the server has parsed.
+        literals: for `$1`, `$2`, ... an expression each, which stands in parentheses then.
+        standard_strings: the server's setting `standard_conforming_strings`.
+
+    Raises:
+        InterfaceError: it has other parameters, or a token of which it is not certain what it is.
+
+    Example:
+        >>> with_literals("SELECT $1, '$1'", ["'a'::text"])
+        "SELECT ('a'::text), '$1'"
+    """
+    tokens = tokenize(text, standard_conforming_strings=standard_strings)
+    numbers: set[int] = set()
+    parts: list[str] = []
+    for kind, piece in tokens:
+        if kind is Kind.INVALID:
+            raise InterfaceError(
+                f"the arguments of the query cannot be written into it: {shown(piece)} is nothing "
+                f"that every version of the server reads in the same way"
+            )
+        if kind is Kind.PARAMETER:
+            number = int(piece[1:]) if len(piece) <= _LONGEST_NUMBER else 0
+            numbers.add(number)
+            piece = f"({literals[number - 1]})" if 1 <= number <= len(literals) else ""
+        parts.append(piece)
+    if numbers != set(range(1, len(literals) + 1)):
+        raise InterfaceError(
+            f"the query has the parameters {sorted(numbers)}, and {len(literals)} were described"
+        )
+    return "".join(parts)
 
 
 def copy_out(source: str, options: CopyOptions) -> str:

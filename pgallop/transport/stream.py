@@ -33,7 +33,7 @@ class Stream:
     `tls`: encrypts and decrypts, or None. `closed`: nothing can be sent or received any more.
     `busy`: what was received is still being walked, a turn of the event loop at a time, which ends
     at `turn_ends` on the loop's clock (0 until it is looked at). Until then nothing more is read;
-    who pauses the session calls `go_on` when it may go on. `on_lost` is called once, when it
+    who holds the session up calls `go_on_soon` when it may go on. `on_lost` is called once, when it
     is closed, by whichever side and after all requests have failed.
     """
 
@@ -138,7 +138,7 @@ class Stream:
             if data:
                 self.session.receive(data)
             while self.session.pump(MESSAGES_PER_LOOK):
-                if self.session.paused:
+                if self.session.paused or self.session.is_full():
                     self.busy = True
                     self.stop_reading()
                     return
@@ -162,8 +162,15 @@ class Stream:
         elif self.session.writer.pos and not self.scheduled:
             self.flush()
 
+    def go_on_soon(self) -> None:
+        """Go on in the next turn of the loop, if the session was held up."""
+        if self.busy and not self.closed:
+            self.loop.call_soon(self.go_on)
+
     def go_on(self) -> None:
         """Walk what an earlier turn has left, and then read on."""
+        if not self.busy or self.session.is_full():
+            return
         self.busy = False
         self.turn_ends = 0.0
         self.walk(b"")

@@ -72,6 +72,11 @@ static inline void pgallop_store_bytes(pgallop_target p, Py_ssize_t i, pgallop_s
     memcpy(p + i, source, (size_t)size);
 }
 
+static inline void pgallop_copy_bytes(pgallop_target p, Py_ssize_t i, pgallop_source source,
+                                      Py_ssize_t start, Py_ssize_t size) {
+    memcpy(p + i, source + start, (size_t)size);
+}
+
 /* The offset of the first NUL in p[start:end], or -1. */
 static inline Py_ssize_t pgallop_find_nul(pgallop_source p, Py_ssize_t start, Py_ssize_t end) {
     const unsigned char *found = memchr(p + start, 0, (size_t)(end - start));

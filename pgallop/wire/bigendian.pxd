@@ -24,6 +24,9 @@ cdef extern from "bigendian.h" nogil:
     void store_float64 "pgallop_store_float64"(unsigned char *base, Py_ssize_t pos, double value)
     void store_bytes "pgallop_store_bytes"(
         unsigned char *base, Py_ssize_t pos, const unsigned char *source, Py_ssize_t size)
+    void copy_bytes "pgallop_copy_bytes"(
+        unsigned char *base, Py_ssize_t pos, const unsigned char *source, Py_ssize_t start,
+        Py_ssize_t size)
 
 
 cdef extern from "bigendian.h":

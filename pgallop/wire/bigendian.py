@@ -67,6 +67,10 @@ def store_bytes(base: bytearray, pos: int, source: bytes, size: int) -> None:
     base[pos : pos + size] = source
 
 
+def copy_bytes(base: bytearray, pos: int, source: bytes, start: int, size: int) -> None:
+    base[pos : pos + size] = source[start : start + size]
+
+
 def int64(value: Any) -> int:
     """`value` as an int of 64 bits: TypeError if it is none, OverflowError if too large."""
     number = index(value)

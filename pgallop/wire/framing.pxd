@@ -28,7 +28,7 @@ cdef class Framing:
     cdef object complete(self, bytes data)
     cdef bint next(self) except -1
     @cython.locals(start=Py_ssize_t, end=Py_ssize_t, length=Py_ssize_t)
-    cdef bint next_row(self) noexcept
+    cdef bint next_of(self, int tag) noexcept
     cdef bint stop(self) except -1
     cdef object drop(self)
     cdef Py_ssize_t message_length(self, const unsigned char *base, Py_ssize_t pos) except -1

@@ -108,13 +108,13 @@ class Framing:
         self.pos += 1 + length
         return True
 
-    def next_row(self) -> bool:
-        """Move on to a whole DataRow behind the one just read; False, and no move, for all else.
+    def next_of(self, tag: int) -> bool:
+        """Move on to a whole message of the type just read; False, and no move, for all else.
 
         The short way of `next`, which the reader's bytes are known for.
         """
         start = self.pos + HEADER
-        if start > self.size or self.base[self.pos] != 68:
+        if start > self.size or self.base[self.pos] != tag:
             return False
         length = bigendian.load_int32(self.base, self.pos + 1)
         end = self.pos + 1 + length

@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 cimport cython
 
 from pgallop.wire cimport bigendian
+from pgallop.wire.reader cimport Reader
 
 
 @cython.final
@@ -30,6 +31,8 @@ cdef class Writer:
     cdef int write_float32(self, float value) except -1
     cdef int write_float64(self, double value) except -1
     cdef int write_bytes(self, bytes data) except -1
+    @cython.locals(size=Py_ssize_t, start=Py_ssize_t, pos=Py_ssize_t)
+    cdef int write_rest(self, Reader reader) except -1
     cdef int write_cstring(self, bytes data, str what) except -1
     cdef Py_ssize_t begin_message(self, int tag) except -1
     cdef int finish_message(self, Py_ssize_t start) except -1

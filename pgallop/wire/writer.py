@@ -7,6 +7,7 @@ message of its own (CVE-2024-27304). `give_up` takes an unfinished message back.
 
 from pgallop.errors import InterfaceError, InternalClientError
 from pgallop.wire import bigendian
+from pgallop.wire.reader import Reader
 
 # The protocol counts in signed 32 bits, but the server ends the connection over a message of 1 GiB
 # (PQ_LARGE_MESSAGE_LIMIT, which is MaxAllocSize - 1). Refused here, the connection stays usable.
@@ -132,6 +133,13 @@ class Writer:
         size = len(data)
         pos = self.reserve(size)
         bigendian.store_bytes(self.base, pos, data, size)
+
+    def write_rest(self, reader: Reader) -> None:
+        """All that `reader` has left, which moves to its end."""
+        size = reader.end - reader.pos
+        start = reader.take(size)
+        pos = self.reserve(size)
+        bigendian.copy_bytes(self.base, pos, reader.base, start, size)
 
     def write_cstring(self, data: bytes, what: str) -> None:
         """A string that ends in NUL on the wire; a NUL inside it would begin another one."""

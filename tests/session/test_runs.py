@@ -8,6 +8,8 @@ from scripts import INT4
 
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.session.convert import Convert
+from pgallop.session.copy_out import CopyOut
+from pgallop.session.copy_rows import CopyRows
 from pgallop.session.execute import Execute
 from pgallop.session.execute_many import ExecuteMany
 from pgallop.session.pipeline import Pipeline
@@ -17,6 +19,7 @@ from pgallop.session.request import Request
 from pgallop.session.simple import SimpleQuery
 from pgallop.session.simple_rows import SimpleRows
 from pgallop.session.startup import Startup
+from pgallop.session.texts import Texts
 from pgallop.session.transitions import CLOSE, compile_table
 
 SET, ASK = statement("SET a.b = 1"), statement("SELECT f($1)", (INT4,), name=b"s2")
@@ -33,9 +36,12 @@ REQUESTS: list[tuple[Request, tuple[str, ...] | None]] = [
     ),
     (SimpleQuery(None, "SELECT 1; SELECT 2"), ("SELECT 1; SELECT 2",)),
     (SimpleRows(None, "SELECT 1", REGISTRY, False), ("SELECT 1",)),
+    (CopyOut(None, "COPY (SELECT 1) TO STDOUT", "SELECT $1"), ("SELECT $1",)),
+    (CopyRows(None, "COPY (SELECT 1) TO STDOUT", "SELECT $1", "", REGISTRY), ("SELECT $1",)),
     # These run nothing of the caller's.
     (Prepare(None, "SELECT f()", b"s", REGISTRY), ()),
     (Convert(None, [b"x"], 25, 0), ()),
+    (Texts(None, [(25, b"x")], True), ()),
     (ClosePortal(None, b"p"), ()),
     (Request(compile_table(CLOSE), None), None),
 ]

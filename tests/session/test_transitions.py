@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from conversation import Answer, Conversation, statement
+from conversation import REGISTRY, Answer, Conversation, statement
 from scripts import (
     BIND_COMPLETE,
     CLEARTEXT_PASSWORD,
     CLOSE_COMPLETE,
     COPY_DONE,
+    COPY_HEADER,
+    COPY_TRAILER,
     EMPTY_QUERY_RESPONSE,
     INT4,
     NO_DATA,
@@ -35,10 +37,13 @@ from scripts import (
 from pgallop.errors import ProtocolError
 from pgallop.session import transitions
 from pgallop.session.convert import Convert
+from pgallop.session.copy_out import CopyOut
+from pgallop.session.copy_rows import CopyRows
 from pgallop.session.execute import Execute
 from pgallop.session.execute_many import ExecuteMany
 from pgallop.session.pipeline import Pipeline
 from pgallop.session.portal import ClosePortal
+from pgallop.session.texts import Texts
 from pgallop.session.transitions import DONE, ILLEGAL, compile_table
 
 Table = dict[str, dict[str, str]]
@@ -74,6 +79,12 @@ MESSAGES = {
     "V": message("V", int4(-1)),
 }
 
+# And those that are good in one table only.
+OWN_MESSAGES = {
+    ("COPY_ROWS", "H"): copy_response("H", 1, format=1),
+    ("COPY_ROWS", "d"): copy_data(COPY_HEADER),
+}
+
 ASYNCHRONOUS = {
     "N": notice_response("careful"),
     "A": notification_response(1, "c", ""),
@@ -83,6 +94,12 @@ ASYNCHRONOUS = {
 OK = authentication(0)
 
 PARSED = (PARSE_COMPLETE, BIND_COMPLETE)
+
+# COPY in binary, up to its end.
+COPIED = (
+    *(PARSE_COMPLETE, parameter_description(), MESSAGES["T"], PARSE_COMPLETE, BIND_COMPLETE),
+    *(OWN_MESSAGES["COPY_ROWS", "H"], copy_data(COPY_HEADER + COPY_TRAILER), COPY_DONE),
+)
 
 # What the server says to bring a request into each state, by hand.
 PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
@@ -165,6 +182,34 @@ PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
         "sync": (PARSE_COMPLETE, *(BIND_COMPLETE, MESSAGES["D"], MESSAGES["C"]) * 3),
         "failed": (*PARSED, MESSAGES["E"]),
     },
+    "COPY_OUT": {
+        "response": (),
+        "copy": (MESSAGES["H"],),
+        "tag": (MESSAGES["H"], COPY_DONE),
+        "end": (MESSAGES["H"], COPY_DONE, MESSAGES["C"]),
+        "failed": (MESSAGES["E"],),
+        "begin": (),
+    },
+    "COPY_ROWS": {
+        "parse query": (),
+        "parameters": COPIED[:1],
+        "columns": COPIED[:2],
+        "parse": COPIED[:3],
+        "bind": COPIED[:4],
+        "response": COPIED[:5],
+        "copy": COPIED[:6],
+        "tag": COPIED,
+        "end": (*COPIED, MESSAGES["C"]),
+        "failed": (MESSAGES["E"],),
+    },
+    "TEXTS": {
+        "parse": (),
+        "bind": (PARSE_COMPLETE,),
+        "row": PARSED,
+        "tag": (*PARSED, MESSAGES["D"]),
+        "sync": (*PARSED, MESSAGES["D"], MESSAGES["C"]) * 2,
+        "failed": (*PARSED, MESSAGES["E"]),
+    },
     "SIMPLE": {
         "statement": (),
         "columns": (MESSAGES["T"],),
@@ -174,6 +219,14 @@ PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
         "failed": (MESSAGES["E"],),
     },
 }
+
+COPY = "COPY (SELECT 1) TO STDOUT"
+
+
+def good(name: str, tag: str) -> bytes:
+    """A good message of that type, in a table."""
+    return OWN_MESSAGES.get((name, tag), MESSAGES[tag])
+
 
 STATES = [(name, state) for name, table in TABLES.items() for state in table]
 
@@ -209,6 +262,13 @@ def begin(name: str, state: str) -> tuple[Conversation, Answer]:
         return talk, talk.submit(ClosePortal(None, b"p1"))
     if name == "CONVERT":
         return talk, talk.submit(Convert(None, [int4(1)] * 3, INT4, 1))
+    if name == "TEXTS":
+        return talk, talk.submit(Texts(None, [(INT4, int4(1))], False))
+    if name == "COPY_ROWS":
+        return talk, talk.submit(CopyRows(None, COPY, "SELECT 1", "SELECT 1", REGISTRY))
+    if name == "COPY_OUT":
+        copy = CopyOut(None, COPY, "SELECT 1")
+        return talk, talk.begin(copy) if state == "begin" else talk.submit(copy)
     return talk, talk.simple("SELECT 1")
 
 
@@ -230,7 +290,9 @@ def test_there_is_a_way_to_every_state() -> None:
 def test_every_legal_message(name: str, state: str) -> None:
     for tag, successor in TABLES[name][state].items():
         talk, answer = arrive(name, state)
-        talk.server(MESSAGES[tag])
+        if (name, state, tag) == ("COPY_ROWS", "copy", "c"):
+            talk.server(copy_data(COPY_HEADER + COPY_TRAILER))
+        talk.server(good(name, tag))
         if successor == "done":
             assert answer.done()
             assert not talk.session.requests
@@ -277,14 +339,18 @@ def test_the_connection_is_lost(name: str, state: str) -> None:
 
 
 def is_read(name: str, tag: str) -> bool:
-    """Rows of a script, and all of a COPY that is refused, are dropped unread."""
+    """Rows of a script, and all of a COPY that is refused, are dropped unread; text is anything."""
+    if name in ("COPY_OUT", "COPY_ROWS"):
+        return name == "COPY_ROWS" or tag != "d"
+    if name == "TEXTS":
+        return tag != "D"  # that of the settings, which comes first
     return tag not in ("TD" if name == "SIMPLE" else "") + "GHd"
 
 
 @pytest.mark.parametrize(("name", "state"), STATES)
 def test_every_prefix_of_every_legal_message(name: str, state: str) -> None:
     for tag in TABLES[name][state]:
-        body = MESSAGES[tag][5:]
+        body = good(name, tag)[5:]
         for size in range(len(body)):
             talk, answer = arrive(name, state)
             if is_read(name, tag):
