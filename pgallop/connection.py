@@ -17,6 +17,7 @@ from pgallop.codecs import money
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.codecs.customization import Customs
 from pgallop.config.options import ConnectOptions
+from pgallop.copying_in import CopyingIn
 from pgallop.copying_out import CopyingOut
 from pgallop.cursor import CursorFactory
 from pgallop.deadlines import checked_seconds
@@ -46,7 +47,7 @@ APPLICATION_NAME = "application_name"
 T = TypeVar("T")
 
 
-class Connection(Queries, CopyingOut, TypeCodecs):
+class Connection(Queries, CopyingIn, CopyingOut, TypeCodecs):
     """A connection to a PostgreSQL server, made by `pgallop.connect`.
 
     Every method that runs a statement takes `timeout`, in seconds; without one the connection's

@@ -121,6 +121,22 @@ COPY_ROWS = {
     **{name: COPY_OUT[name] for name in ("response", "copy", "tag", "end", "failed")},
 }
 
+# COPY FROM STDIN. It begins in "parse"; in front of records their columns are described, from
+# "parse columns" on, or from "parameters" on if their statement has a name. In the simple protocol it
+# begins in "execute", or in "begin" with a BEGIN in front.
+COPY_IN = {
+    "parse": {"1": "bind", "E": "failed"},
+    "bind": {"2": "execute", "E": "failed"},
+    "execute": {"G": "copy in", "E": "failed"},
+    "copy in": {"C": "sync", "E": "failed"},
+    "sync": {"Z": "done", "E": "failed"},
+    "failed": {"Z": "done", "E": "failed"},
+    "parse columns": {"1": "parameters", "E": "failed"},
+    "parameters": {"t": "columns", "E": "failed"},
+    "columns": {"T": "parse", "E": "failed"},
+    "begin": {"C": "execute", "E": "failed"},
+}
+
 # Close of a portal.
 CLOSE = {
     "close": {"3": "sync", "E": "failed"},

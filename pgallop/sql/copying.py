@@ -88,6 +88,17 @@ def table(name: object, schema: object = None, columns: Iterable[str] | None = N
     return f"{text} ({', '.join(names)})" if names else text
 
 
+def selected(name: object, schema: object = None, columns: Iterable[str] | None = None) -> str:
+    """Return a query for the columns that are copied, to be asked about; arguments as for `table`.
+
+    Example:
+        >>> selected("users", "public", ["id", "name"])
+        'SELECT "id", "name" FROM "public"."users"'
+    """
+    names = [] if columns is None else _names(columns, "columns")
+    return f"SELECT {', '.join(names) or '*'} FROM {table(name, schema)}"
+
+
 def query(text: str, standard_strings: bool = True) -> str:
     """Return a query as it stands in COPY, in parentheses; a semicolon behind it is left out.
 

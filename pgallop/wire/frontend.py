@@ -20,6 +20,10 @@ MAX_PARAMETERS = 65535
 # server closes the connection over a longer one without a word.
 MAX_STARTUP = 10000
 
+# How many characters of a reason CopyFail takes along. The server ends the connection over a message
+# of 10,000 bytes (PQ_SMALL_MESSAGE_LIMIT).
+MAX_COPY_REASON = 500
+
 
 def cstring(text: str, what: str) -> bytes:
     """`text` as the bytes of a string that ends in NUL on the wire (the NUL not included)."""
@@ -139,8 +143,13 @@ def close_portal(writer: Writer, name: bytes) -> None:
     _named(writer, 67, 80, name, "the portal's name")  # C, P
 
 
+def copy_done(writer: Writer) -> None:
+    writer.finish_message(writer.begin_message(99))  # c
+
+
 def copy_fail(writer: Writer, reason: str) -> None:
-    data = cstring(reason, "the reason")
+    """`reason`: what the server's error will quote, and its log; the beginning of a long one."""
+    data = cstring(reason[:MAX_COPY_REASON], "the reason")
     start = writer.begin_message(102)  # f
     writer.write_cstring(data, "the reason")
     writer.finish_message(start)

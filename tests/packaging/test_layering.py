@@ -30,6 +30,8 @@ ASYNCIO: list[set[str]] = [
         "copy_arguments",
         "copy_outputs",
         "copy_rows",
+        "copy_sources",
+        "copying_in",
         "copying_out",
         "cursor",
         "converting",
