@@ -147,8 +147,10 @@ class CopyIn(Request):
         """Encode `records` until a piece is full; False if there are no more."""
         for record in records:
             if self.add_record(record):
-                return True
-        return False
+                break
+        else:
+            return False
+        return True
 
     def add_record(self, record: Any) -> bool:
         """Encode a record; whether a piece is full."""
@@ -254,7 +256,7 @@ class CopyIn(Request):
         return writer.take()
 
     def reason(self) -> str:
-        """Why it is given up, for the server's log: of a text of the program's there nobody knows."""
+        """Why it is given up, for the server's log, which is not to quote what the program says."""
         if self.error is None:
             return "its caller has gone"
         kind = type(self.error.__cause__ or self.error).__name__

@@ -122,8 +122,8 @@ COPY_ROWS = {
 }
 
 # COPY FROM STDIN. It begins in "parse"; in front of records their columns are described, from
-# "parse columns" on, or from "parameters" on if their statement has a name. In the simple protocol it
-# begins in "execute", or in "begin" with a BEGIN in front.
+# "parse columns" on, or from "parameters" on if their statement has a name. In the simple protocol
+# it begins in "execute", or in "begin" with a BEGIN in front.
 COPY_IN = {
     "parse": {"1": "bind", "E": "failed"},
     "bind": {"2": "execute", "E": "failed"},

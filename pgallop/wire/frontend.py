@@ -20,8 +20,8 @@ MAX_PARAMETERS = 65535
 # server closes the connection over a longer one without a word.
 MAX_STARTUP = 10000
 
-# How many characters of a reason CopyFail takes along. The server ends the connection over a message
-# of 10,000 bytes (PQ_SMALL_MESSAGE_LIMIT).
+# How many characters of a reason CopyFail takes along. The server ends the connection over a
+# message of more than 10,000 bytes (PQ_SMALL_MESSAGE_LIMIT).
 MAX_COPY_REASON = 500
 
 

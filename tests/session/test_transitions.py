@@ -37,6 +37,7 @@ from scripts import (
 from pgallop.errors import ProtocolError
 from pgallop.session import transitions
 from pgallop.session.convert import Convert
+from pgallop.session.copy_in import CopyIn
 from pgallop.session.copy_out import CopyOut
 from pgallop.session.copy_rows import CopyRows
 from pgallop.session.execute import Execute
@@ -169,6 +170,21 @@ PATHS: dict[str, dict[str, tuple[bytes, ...]]] = {
         "first bind": (PARSE_COMPLETE,),
         "describe": PARSED,
     },
+    "COPY_IN": {
+        "parse": (PARSE_COMPLETE, MESSAGES["t"], MESSAGES["T"]),
+        "bind": (PARSE_COMPLETE, MESSAGES["t"], MESSAGES["T"], PARSE_COMPLETE),
+        "execute": (PARSE_COMPLETE, MESSAGES["t"], MESSAGES["T"], *PARSED),
+        "copy in": (PARSE_COMPLETE, MESSAGES["t"], MESSAGES["T"], *PARSED, MESSAGES["G"]),
+        "sync": (
+            *(PARSE_COMPLETE, MESSAGES["t"], MESSAGES["T"], *PARSED),
+            *(MESSAGES["G"], MESSAGES["C"]),
+        ),
+        "failed": (MESSAGES["E"],),
+        "parse columns": (),
+        "parameters": (PARSE_COMPLETE,),
+        "columns": (PARSE_COMPLETE, MESSAGES["t"]),
+        "begin": (),
+    },
     "CLOSE": {
         "close": (),
         "sync": (CLOSE_COMPLETE,),
@@ -258,6 +274,14 @@ def begin(name: str, state: str) -> tuple[Conversation, Answer]:
         many = ExecuteMany(None, unnamed, True)
         many.fill(iter([()] * 3))
         return talk, talk.submit(many)
+    if name == "COPY_IN":
+        in_a_block = state == "begin"
+        columns = None if in_a_block else unnamed
+        codecs = () if in_a_block else (REGISTRY.get(INT4),)
+        copy = CopyIn(None, "COPY t FROM STDIN", columns, codecs, simple=in_a_block)
+        copy.finish()
+        copy.end()
+        return talk, talk.begin(copy) if in_a_block else talk.submit(copy)
     if name == "CLOSE":
         return talk, talk.submit(ClosePortal(None, b"p1"))
     if name == "CONVERT":
@@ -340,8 +364,8 @@ def test_the_connection_is_lost(name: str, state: str) -> None:
 
 def is_read(name: str, tag: str) -> bool:
     """Rows of a script, and all of a COPY that is refused, are dropped unread; text is anything."""
-    if name in ("COPY_OUT", "COPY_ROWS"):
-        return name == "COPY_ROWS" or tag != "d"
+    if name in ("COPY_IN", "COPY_OUT", "COPY_ROWS"):
+        return name != "COPY_OUT" or tag != "d"
     if name == "TEXTS":
         return tag != "D"  # that of the settings, which comes first
     return tag not in ("TD" if name == "SIMPLE" else "") + "GHd"
