@@ -182,7 +182,7 @@ async def blocks(file: BinaryFile) -> AsyncGenerator[Any, None]:
             block = await file.read(BLOCK)
         else:
             block = await loop.run_in_executor(None, file.read, BLOCK)
-        if block is not None and len(block) == 0:
+        if not isinstance(block, str) and block is not None and len(block) == 0:
             return
         yield block
 

@@ -292,6 +292,12 @@ async def _may_repeat(
         if not is_undone:
             repetition.explain_stale(error)
             return False
+        if not copy.source.rewind(request):
+            repetition.explain(
+                error, "some records were read by then: copy again, with all of them"
+            )
+            return False
+        return True
     elif not isinstance(error, CollateralCancelError) or request.has_begun:
         return False
     return is_undone and copy.source.rewind(request)
@@ -319,7 +325,7 @@ def writers(registry: Registry, statement: Statement) -> tuple[Codec, ...]:
             raise UnsupportedClientFeatureError(
                 f'records cannot be copied into column "{column.name}": values of {codec.name} '
                 f"have no binary form that pgallop can write",
-                hint="copy_to_table() takes CSV and text; or name the other columns, columns=[...]",
+                hint="copy_to_table() takes CSV and text",
             )
         codecs.append(writer)
     return tuple(codecs)

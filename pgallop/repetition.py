@@ -13,6 +13,7 @@ from pgallop.errors import (
     CollateralCancelError,
     DataError,
     InterfaceError,
+    OutdatedSchemaCacheError,
     PostgresError,
     UndefinedFunctionError,
 )
@@ -105,7 +106,7 @@ def explain_stale(error: BaseException) -> None:
 
 def explain(error: BaseException, hint: str) -> None:
     """Tell that the same again can succeed: the server has undone all of it."""
-    if isinstance(error, PostgresError):
+    if isinstance(error, (PostgresError, OutdatedSchemaCacheError)):
         vars(error)["safe_to_retry"] = True
         if error.hint is None:
             vars(error)["hint"] = hint
