@@ -208,7 +208,7 @@ async def blocks_of_path(path: "str | os.PathLike[str]") -> AsyncIterator[bytes]
         # it is no file but a pipe: so who was cancelled does not wait.
         closing = loop.run_in_executor(None, file.close)
         if not is_left:
-            await closing
+            await asyncio.shield(closing)
 
 
 def close_unused(opening: "asyncio.Future[Any]") -> None:
