@@ -24,6 +24,7 @@ from pgallop.errors import (
 )
 from pgallop.ownership import Block
 from pgallop.preparing import TRIES
+from pgallop.rows.record import Record
 from pgallop.session.copy_in import CopyIn
 from pgallop.session.session import IDLE
 from pgallop.session.statement import Statement
@@ -131,7 +132,7 @@ class CopyingIn:
         self,
         table_name: str,
         *,
-        records: Iterable[Sequence[Any]] | AsyncIterable[Sequence[Any]],
+        records: Iterable[Sequence[Any] | Record] | AsyncIterable[Sequence[Any] | Record],
         columns: Iterable[str] | None = None,
         schema_name: str | None = None,
         timeout: float | None = None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,9 @@ from pgallop import ownership
 Call = Callable[[pgallop.Connection], Awaitable[object]]
 
 ROUNDS = 20
+
+# To copy these takes several pieces.
+MANY = [(n,) for n in range(12_000)]
 
 
 async def in_a_block(conn: pgallop.Connection, *calls: Call) -> None:
@@ -66,6 +69,22 @@ async def streamed(
         until -= 1
         if not until:
             break
+
+
+async def copied(conn: pgallop.Connection, *records: Any, **options: Any) -> None:
+    """Copy records into a table; at `...` the source fails, at None it waits."""
+
+    async def source() -> AsyncIterator[Any]:
+        for record in records:
+            if record is ...:
+                raise pgallop.DataError("no more")
+            if record is None:
+                await asyncio.sleep(60)
+            yield record
+
+    await conn.execute("CREATE TEMP TABLE IF NOT EXISTS copied (n int PRIMARY KEY)")
+    await conn.copy_records_to_table("copied", records=source(), **options)
+    await conn.execute("TRUNCATE copied")
 
 
 def divides(conn: pgallop.Connection) -> Awaitable[object]:
@@ -120,6 +139,16 @@ CALLS: dict[str, Call] = {
         conn, lambda conn: streamed(conn, "SELECT 1 / (3 - generate_series(1, 5))")
     ),
     "a stream in another one": lambda conn: streams_at_once(conn, "SELECT generate_series(1, 5)"),
+    "copied": lambda conn: copied(conn, (1,), [2]),
+    "copied by a source that fails": lambda conn: copied(conn, (1,), ...),
+    "copied by one that fails late": lambda conn: copied(conn, *MANY, ...),
+    "copied in vain": lambda conn: copied(conn, (1,), (1,)),
+    "copied in vain by a source that goes on": lambda conn: copied(conn, *MANY, *MANY, None),
+    "no value to copy": lambda conn: copied(conn, *MANY, ("x",)),
+    "copied in a block in vain": lambda conn: suppressed_in_a_block(
+        conn, lambda conn: copied(conn, (1,), (1,)), selects
+    ),
+    "no time to copy": lambda conn: copied(conn, (1,), None, timeout=0.001),
     "cancelled": lambda conn: a_cancelled_task(conn, "SELECT 1"),
     "cancelled while it runs": lambda conn: a_cancelled_task(conn, "SELECT pg_sleep(5)"),
 }
