@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -108,6 +109,14 @@ def stream(query: str, *args: object, until: int | None = None, **options: Any) 
                 count += 1
 
     return act
+
+
+def copy_bytes(table: str, data: bytes) -> Act:
+    return lambda conn: conn.copy_to_table(table, source=io.BytesIO(data))
+
+
+def copy_records(table: str, records: list[tuple[object, ...]]) -> Act:
+    return lambda conn: conn.copy_records_to_table(table, records=records)
 
 
 def prepare(query: str) -> Act:

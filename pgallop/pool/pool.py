@@ -15,6 +15,7 @@ from pgallop.errors import InterfaceError
 from pgallop.into import built
 from pgallop.pool.closing import close, close_after_error
 from pgallop.pool.connecting import Connecting
+from pgallop.pool.copying import Copying
 from pgallop.pool.desk import Desk
 from pgallop.pool.keeper import Keeper, State
 from pgallop.pool.lease import PoolAcquireContext, PoolConnectionProxy, foreign, held_here
@@ -27,7 +28,7 @@ from pgallop.rows.record import Record
 T = TypeVar("T")
 
 
-class Pool:
+class Pool(Copying):
     """Connections for many tasks, each of which has one to itself while it uses it.
 
     Made by `create_pool`, whose arguments these are. Await it or enter it with `async with`, which

@@ -1,6 +1,6 @@
 """Bugs that users of other drivers reported, each told and kept from happening here.
 
-They have numbers by which we speak of them. Those that are missing are about the pool and COPY.
+They have numbers by which we speak of them. Those that are missing are in the files beside this.
 """
 
 from __future__ import annotations

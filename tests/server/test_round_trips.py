@@ -18,6 +18,8 @@ from long_line import (
     Path,
     at_once,
     call,
+    copy_bytes,
+    copy_records,
     line_to,
     pipeline,
     prepare,
@@ -36,6 +38,7 @@ WITH_ARGUMENT = "SELECT $1::int4"
 ALL_ROWS = "SELECT * FROM trips"
 SOME_ROWS = "SELECT * FROM trips WHERE a = $1"
 ALTER = "ALTER TABLE trips ADD b int4"
+TO_INT8 = "ALTER TABLE trips ALTER a TYPE int8"
 NO_BINARY_FORM = "SELECT 'postgres=r/postgres'::aclitem"
 
 
@@ -260,6 +263,17 @@ CHANGED = [
     ),
 ]
 
+RECORDS = copy_records("trips", [(1,), (2,)])
+
+COPIED = [
+    Path("COPY of bytes", copy_bytes("trips", b"1\n2\n"), 1, 1),
+    # The columns are asked for, and compared each time, without another trip if they have a name.
+    Path("COPY of records", RECORDS, 2, 2, unnamed=3),
+    Path("COPY of records, known", RECORDS, 1, 1, (RECORDS,), unnamed=2),
+    Path("COPY of records in a transaction", transaction(RECORDS), 3, 4, unnamed=4),
+    Path("COPY of records, altered elsewhere", RECORDS, 3, None, (RECORDS,), TO_INT8, unnamed=5),
+]
+
 PREPARED = [
     Path("prepare", prepare(PLAIN), 1, 1),
     Path("prepare, with an argument", prepare(WITH_ARGUMENT), 1, 1),
@@ -279,7 +293,7 @@ PREPARED = [
     Path("prepared in a transaction", transaction(prepared(WITH_ARGUMENT, 1)), 4, 5),
 ]
 
-PATHS = [*ORDINARY, *TOGETHER, *REFUSED, *LOST, *CHANGED, *PREPARED]
+PATHS = [*ORDINARY, *TOGETHER, *REFUSED, *LOST, *CHANGED, *COPIED, *PREPARED]
 
 
 def each_of(paths: list[Path]) -> pytest.MarkDecorator:

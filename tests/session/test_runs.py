@@ -8,6 +8,7 @@ from scripts import INT4
 
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.session.convert import Convert
+from pgallop.session.copy_in import CopyIn
 from pgallop.session.copy_out import CopyOut
 from pgallop.session.copy_rows import CopyRows
 from pgallop.session.execute import Execute
@@ -36,6 +37,7 @@ REQUESTS: list[tuple[Request, tuple[str, ...] | None]] = [
     ),
     (SimpleQuery(None, "SELECT 1; SELECT 2"), ("SELECT 1; SELECT 2",)),
     (SimpleRows(None, "SELECT 1", REGISTRY, False), ("SELECT 1",)),
+    (CopyIn(None, "COPY t FROM STDIN"), ("COPY t FROM STDIN",)),
     (CopyOut(None, "COPY (SELECT 1) TO STDOUT", "SELECT $1"), ("SELECT $1",)),
     (CopyRows(None, "COPY (SELECT 1) TO STDOUT", "SELECT $1", "", REGISTRY), ("SELECT $1",)),
     # These run nothing of the caller's.

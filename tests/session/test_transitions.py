@@ -278,10 +278,10 @@ def begin(name: str, state: str) -> tuple[Conversation, Answer]:
         in_a_block = state == "begin"
         columns = None if in_a_block else unnamed
         codecs = () if in_a_block else (REGISTRY.get(INT4),)
-        copy = CopyIn(None, "COPY t FROM STDIN", columns, codecs, simple=in_a_block)
-        copy.finish()
-        copy.end()
-        return talk, talk.begin(copy) if in_a_block else talk.submit(copy)
+        copied = CopyIn(None, "COPY t FROM STDIN", columns, codecs, simple=in_a_block)
+        copied.finish()
+        copied.end()
+        return talk, talk.begin(copied) if in_a_block else talk.submit(copied)
     if name == "CLOSE":
         return talk, talk.submit(ClosePortal(None, b"p1"))
     if name == "CONVERT":
