@@ -15,6 +15,7 @@ from pgallop.connection import Connection
 from pgallop.errors import ClientConfigurationError, InterfaceError
 from pgallop.knowledge import Knowledge
 from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
+from pgallop.rows.record import Record
 from pgallop.transport.connect import open_link
 
 
@@ -41,6 +42,8 @@ def connect(
     scram_max_iterations: int = MAX_SCRAM_ITERATIONS,
     allow_cleartext_password: bool = False,
     strict: bool = False,
+    connection_class: type[Connection] = Connection,
+    record_class: type[Record] = Record,
     keepalives: bool | int | None = None,
     keepalives_idle: int | None = None,
     keepalives_interval: int | None = None,
@@ -88,6 +91,10 @@ def connect(
         allow_cleartext_password: let the password travel as it is over an unencrypted network.
         strict: refuse a statement while another task's is in progress, with an InterfaceError that
             names the task; by default it queues.
+        connection_class: a subclass of Connection that is to be made. Its `__init__`, if it has
+            one, passes on what it is given.
+        record_class: a subclass of Record that rows become, with properties or methods of its own;
+            it must not have an `__init__` or `__new__`. Its records take a little longer to make.
         keepalives: over TCP, probe a silent server, so that a dead one is noticed: True (the
             default) or False. With the defaults of the next three that takes at most two minutes.
         keepalives_idle: seconds of silence before the first probe, 60 by default; 0 here and below
@@ -118,6 +125,7 @@ def connect(
 
     Raises:
         ClientConfigurationError: an argument, the DSN or a variable is malformed.
+        InterfaceError: `connection_class` or `record_class` is none.
         CannotConnectError: no host can be reached (an OSError, of the kind of its cause).
         PostgresError: the server refused: wrong password, no such database, too many connections.
 
@@ -128,6 +136,8 @@ def connect(
     Source: PostgreSQL documentation, libpq, "Database Connection Control Functions".
     """
     arguments = locals()
+    kind = arguments.pop("connection_class")
+    check_connection_class(kind)
     learnt = arguments.pop("knowledge")
     if learnt is not None and not isinstance(learnt, Knowledge):
         raise ClientConfigurationError(f"knowledge: expected a Knowledge, got {shown(learnt)}")
@@ -136,9 +146,23 @@ def connect(
         options = resolve(**arguments, environ=os.environ, default_user=getpass.getuser)
         loop = asyncio.get_running_loop()
         shared = Knowledge() if learnt is None else learnt
-        return Connection(await open_link(options, loop), options, loop, shared)
+        link = await open_link(options, loop)
+        try:
+            return kind(link, options, loop, shared)
+        except BaseException:
+            link.stream.lose(InterfaceError(f"{kind.__name__} could not be made"))
+            raise
 
     return ConnectCall(open_connection)
+
+
+def check_connection_class(kind: object) -> None:
+    """Raise InterfaceError unless `kind` is Connection or a subclass."""
+    if not (isinstance(kind, type) and issubclass(kind, Connection)):
+        raise InterfaceError(
+            "connection_class is expected to be a subclass of pgallop.Connection, got "
+            f"{shown(kind)}"
+        )
 
 
 class ConnectCall(Coroutine[Any, Any, Connection]):

@@ -9,7 +9,7 @@ import warnings
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import NamedTuple
 
 from pgallop import resolving
 from pgallop.capabilities import Capabilities, capabilities
@@ -19,7 +19,6 @@ from pgallop.codecs.customization import Customs
 from pgallop.config.options import ConnectOptions
 from pgallop.copying_in import CopyingIn
 from pgallop.copying_out import CopyingOut
-from pgallop.cursor import CursorFactory
 from pgallop.deadlines import checked_seconds
 from pgallop.dispatch import Dispatch
 from pgallop.errors import InterfaceError, PostgresMessage
@@ -33,7 +32,6 @@ from pgallop.resetting import Resetting
 from pgallop.rows.record import Record
 from pgallop.session.session import Session
 from pgallop.statement import PreparedStatement, prepare
-from pgallop.stream import RowStream
 from pgallop.transaction import Transaction
 from pgallop.transport.cancel import Canceller
 from pgallop.transport.connect import Link
@@ -43,8 +41,6 @@ from pgallop.types import ServerSettings, ServerVersion, parse_server_version
 from pgallop.wire import frontend
 
 APPLICATION_NAME = "application_name"
-
-T = TypeVar("T")
 
 
 class Connection(Queries, CopyingIn, CopyingOut, TypeCodecs):
@@ -96,7 +92,12 @@ class Connection(Queries, CopyingIn, CopyingOut, TypeCodecs):
     # What is made of it
 
     async def prepare(
-        self, query: str, *, name: str | None = None, timeout: float | None = None
+        self,
+        query: str,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        record_class: type[Record] | None = None,
     ) -> PreparedStatement:
         """Prepare a statement to be kept, and to be asked about its types.
 
@@ -108,11 +109,13 @@ class Connection(Queries, CopyingIn, CopyingOut, TypeCodecs):
                 time. By default it gets a name of its own; with `statement_mode="unnamed"` it has
                 none, whatever is given here.
             timeout: seconds until TimeoutError is raised.
+            record_class: a subclass of Record for its rows, the connection's by default.
 
         Raises:
             PostgresError: the server refused; DuplicatePreparedStatementError if it has another
                 statement of that name.
-            InterfaceError: `name` is none that the server would take as it is.
+            InterfaceError: `name` is none that the server would take as it is, or `record_class`
+                is none.
             UnsupportedClientFeatureError: the connection has `statement_mode="simple"`.
 
         Example:
@@ -122,123 +125,7 @@ class Connection(Queries, CopyingIn, CopyingOut, TypeCodecs):
 
         Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
         """
-        return await prepare(self, self._dispatch, query, name, timeout)
-
-    @overload
-    def cursor(
-        self,
-        query: str,
-        *args: Any,
-        prefetch: int | None = None,
-        timeout: float | None = None,
-        into: None = None,
-    ) -> CursorFactory[Record]: ...
-
-    @overload
-    def cursor(
-        self,
-        query: str,
-        *args: Any,
-        prefetch: int | None = None,
-        timeout: float | None = None,
-        into: Callable[..., T],
-    ) -> CursorFactory[T]: ...
-
-    def cursor(
-        self,
-        query: str,
-        *args: Any,
-        prefetch: int | None = None,
-        timeout: float | None = None,
-        into: Callable[..., Any] | None = None,
-    ) -> CursorFactory[Any]:
-        """The rows of a query, a number at a time: for `async for`, or for `await`.
-
-        Only inside of a transaction, which ends the cursor. `async for` fetches `prefetch` rows at
-        a time, the first time one more; `await` gives a `Cursor`, to fetch as many as you like.
-
-        Args:
-            prefetch: how many rows are fetched at a time, 50 by default; for `async for` only.
-            timeout: seconds for each time that rows are fetched.
-            into: what each row is made into, as for `fetch`.
-
-        Raises, when rows are fetched:
-            NoActiveSQLTransactionError: there is no transaction, or it has ended.
-            PostgresError, DataError, InterfaceError: as for `fetch`.
-
-        Example:
-            >>> async with conn.transaction():
-            ...     async for row in conn.cursor("SELECT generate_series(1, 3) AS n"):
-            ...         print(row)
-            <Record n=1>
-            <Record n=2>
-            <Record n=3>
-
-        Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
-        """
-        return CursorFactory(self, self._dispatch, query, args, prefetch, timeout, into)
-
-    @overload
-    def stream(
-        self,
-        query: str,
-        *args: Any,
-        prefetch: int | None = None,
-        timeout: float | None = None,
-        into: None = None,
-    ) -> RowStream[Record]: ...
-
-    @overload
-    def stream(
-        self,
-        query: str,
-        *args: Any,
-        prefetch: int | None = None,
-        timeout: float | None = None,
-        into: Callable[..., T],
-    ) -> RowStream[T]: ...
-
-    def stream(
-        self,
-        query: str,
-        *args: Any,
-        prefetch: int | None = None,
-        timeout: float | None = None,
-        into: Callable[..., Any] | None = None,
-    ) -> RowStream[Any]:
-        """The rows of a query, a number at a time, without a transaction around it.
-
-        For `async for`. It has a transaction of its own, which is committed when the server has
-        come to the end, before the last row is given out; what is left before that, by `break`
-        or an error, is rolled back. Inside of `transaction()` it is part of that, as a cursor is.
-
-        While it is open it has the connection to itself: statements of other tasks wait for its
-        end, and what is called in between by the task that reads it is refused. An `async with`
-        ends it for certain; without one it ends when nobody holds it any more.
-
-        Args:
-            query: one statement, with `$1`, `$2`, ... where the arguments go.
-            args: a value for each of them.
-            prefetch: how many rows are fetched at a time, and held in memory; 50 by default.
-            timeout: seconds for each time that rows are fetched.
-            into: what each row is made into, as for `fetch`.
-
-        Raises, when rows are fetched:
-            PostgresError, DataError: as for `fetch`; all of it is rolled back.
-            InterfaceError: as for `fetch`, or another stream of the same task is open.
-            UnsupportedClientFeatureError: the connection has `statement_mode="simple"`.
-
-        Example:
-            >>> async with conn.stream("SELECT generate_series(1, 3) AS n") as rows:
-            ...     async for row in rows:
-            ...         print(row)
-            <Record n=1>
-            <Record n=2>
-            <Record n=3>
-
-        Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
-        """
-        return RowStream(self, self._dispatch, query, args, prefetch, timeout, into)
+        return await prepare(self, self._dispatch, query, name, timeout, record_class)
 
     def transaction(
         self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False

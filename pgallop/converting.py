@@ -23,6 +23,7 @@ from pgallop.errors import (
     PostgresError,
     QueryCanceledError,
 )
+from pgallop.into import built
 from pgallop.ownership import Block
 from pgallop.rows.building import Unbuilt
 from pgallop.rows.decode import RowDecoder
@@ -83,8 +84,9 @@ async def readable(
                 await put_in(rows, part, end, columns)
             if request.into is None:
                 return rows, unreadable.command
-            unbuilt: Any = to_be_built(dispatch, request, unreadable)
-            return unbuilt, unreadable.command
+            before = 0 if isinstance(request, SimpleRows) else request.before
+            made = await built(to_be_built(dispatch, request, unreadable), before)
+            return made, unreadable.command
     raise AssertionError("the last try returns or raises")
 
 

@@ -7,7 +7,7 @@ that nobody holds any more is closed by a message that travels with the next sta
 from collections import deque
 from collections.abc import Generator, Hashable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pgallop import converting, preparing, repetition
 from pgallop.codecs.codec import shown
@@ -20,7 +20,7 @@ from pgallop.errors import (
     PostgresError,
     ProtocolError,
 )
-from pgallop.into import built, target_or_none
+from pgallop.into import built, checked_target
 from pgallop.many import check_extended
 from pgallop.ownership import Block, BlockState
 from pgallop.session.execute import Unreadable
@@ -43,50 +43,56 @@ MAX_ROWS = 2**31 - 2
 NO_ROWS = -1
 
 
+class Reading(NamedTuple):
+    """What is read a number of rows at a time, and how.
+
+    The statement of `key` is run with `args`, its rows are made into `into` (None for Records).
+    `prefetch`: how many are fetched at a time, None if the caller has not said it. `timeout`:
+    seconds for each of these times.
+    """
+
+    connection: "Connection"
+    dispatch: Dispatch
+    key: Hashable
+    args: tuple[Any, ...]
+    prefetch: int | None
+    timeout: float | None
+    into: Any
+
+
+def reading(
+    connection: "Connection",
+    dispatch: Dispatch,
+    key: Hashable,
+    args: tuple[Any, ...],
+    prefetch: int | None,
+    timeout: float | None,
+    into: Any,
+) -> Reading:
+    """What a caller wants to read; raises InterfaceError if it makes no sense."""
+    if not isinstance(key, preparing.Handle):
+        key = plain_text(key)
+    if prefetch is not None:
+        check_count("prefetch argument", prefetch)
+    return Reading(
+        connection, dispatch, key, args, prefetch, timeout, checked_target(dispatch, into)
+    )
+
+
 class CursorFactory(Generic[T]):
     """What `Connection.cursor` returns: `async for` reads the rows, `await` gives a `Cursor`."""
 
-    def __init__(
-        self,
-        connection: "Connection",
-        dispatch: Dispatch,
-        key: Hashable,
-        args: tuple[Any, ...],
-        prefetch: int | None,
-        timeout: float | None,
-        into: Any = None,
-    ) -> None:
-        if not isinstance(key, preparing.Handle):
-            key = plain_text(key)
-        if prefetch is not None:
-            check_count("prefetch argument", prefetch)
-        self._connection = connection
-        self._dispatch = dispatch
-        self._key = key
-        self._args = args
-        self._prefetch = prefetch
-        self._timeout = timeout
-        self._into = target_or_none(into)
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
 
     def __aiter__(self) -> "CursorIterator[T]":
-        prefetch = DEFAULT_PREFETCH if self._prefetch is None else self._prefetch
-        return CursorIterator(
-            self._connection,
-            self._dispatch,
-            self._key,
-            self._args,
-            prefetch,
-            self._timeout,
-            self._into,
-        )
+        return CursorIterator(self._reading)
 
     def __await__(self) -> "Generator[Any, None, Cursor[T]]":
-        if self._prefetch is not None:
+        if self._reading.prefetch is not None:
             raise InterfaceError("prefetch argument can only be specified for iterable cursor")
-        cursor: Cursor[T] = Cursor(
-            self._connection, self._dispatch, self._key, self._args, self._into
-        )
-        return cursor.open(self._timeout).__await__()
+        cursor: Cursor[T] = Cursor(self._reading)
+        return cursor.open(self._reading.timeout).__await__()
 
 
 class BaseCursor(Generic[T]):
@@ -101,20 +107,13 @@ class BaseCursor(Generic[T]):
     # The block of its own that a stream has.
     _stream: Block | None = None
 
-    def __init__(
-        self,
-        connection: "Connection",
-        dispatch: Dispatch,
-        key: Hashable,
-        args: tuple[Any, ...],
-        into: Any,
-    ) -> None:
-        self._connection = connection
-        self._dispatch = dispatch
-        self._key = key
-        self._query = preparing.query_of(key)
-        self._args = args
-        self._into = into
+    def __init__(self, reading: Reading) -> None:
+        self._connection = reading.connection
+        self._dispatch = reading.dispatch
+        self._key = reading.key
+        self._query = preparing.query_of(reading.key)
+        self._args = reading.args
+        self._into = reading.into
         self._statement: Statement | None = None
         self._transaction: Block | None = None
         self._exhausted = False
@@ -321,19 +320,10 @@ class BaseCursor(Generic[T]):
 class CursorIterator(BaseCursor[T]):
     """The rows of a query, for `async for`; `prefetch` of them are fetched at a time."""
 
-    def __init__(
-        self,
-        connection: "Connection",
-        dispatch: Dispatch,
-        key: Hashable,
-        args: tuple[Any, ...],
-        prefetch: int,
-        timeout: float | None,
-        into: Any,
-    ) -> None:
-        super().__init__(connection, dispatch, key, args, into)
-        self._prefetch = prefetch
-        self._timeout = timeout
+    def __init__(self, reading: Reading) -> None:
+        super().__init__(reading)
+        self._prefetch = DEFAULT_PREFETCH if reading.prefetch is None else reading.prefetch
+        self._timeout = reading.timeout
         self._buffer: deque[T] = deque()
 
     def __aiter__(self) -> "CursorIterator[T]":

@@ -16,6 +16,7 @@ cdef class Dispatch:
     cdef readonly object registry
     cdef readonly object types
     cdef readonly dict preparing
+    cdef readonly object record_class
     cdef readonly bint describe_first
     cdef readonly bint unnamed
     cdef readonly bint simple
@@ -36,5 +37,6 @@ cdef class Dispatch:
     @cython.locals(request=Execute)
     cpdef Execute execute(self, Statement statement, tuple args, bint limited, object into,
                           object waiter=*)
+    cpdef object target(self, object into)
     cpdef object submit(self, Request request, bint begins=*, bint at_once=*)
     cpdef object arm(self, Request request, object seconds, object timeout)

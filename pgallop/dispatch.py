@@ -20,6 +20,7 @@ from pgallop.errors import (
     InterfaceError,
     ProtocolError,
 )
+from pgallop.into import built
 from pgallop.knowledge import Scope
 from pgallop.ownership import Block, Ownership, caller
 from pgallop.preparing import TRIES
@@ -51,7 +52,8 @@ class Dispatch:
     `simple`: they have no arguments, and go as text. `preparing`: the statements whose Parse is on
     the way, by key, with what is waited for. `operations`: how many calls are under way that may
     submit something yet; `released`: their connection was given back to its pool meanwhile, and
-    they may not.
+    they may not. `record_class`: what rows are made into where nothing is asked for, None for
+    Records.
     """
 
     __slots__ = (
@@ -70,6 +72,7 @@ class Dispatch:
         "operations",
         "ownership",
         "preparing",
+        "record_class",
         "registry",
         "released",
         "scope",
@@ -84,6 +87,7 @@ class Dispatch:
     _session: Session
     _stream: Stream
     _loop: asyncio.AbstractEventLoop
+    record_class: type[Record] | None
     registry: Registry
     scope: Scope
     statements: StatementCache
@@ -115,6 +119,7 @@ class Dispatch:
         self._stream = link.stream
         self._loop = loop
         self.registry = registry
+        self.record_class = None if options.record_class is Record else options.record_class
         self.scope = scope
         self.simple = options.statement_mode == "simple"
         self.unnamed = options.statement_mode == "unnamed"
@@ -159,8 +164,9 @@ class Dispatch:
     ) -> Execute | None:
         """Submit a statement that is prepared and may run now; None if it first has to wait.
 
-        `key`: its text, or that of a statement of its own. `into`: what its rows are made into.
-        `waiter`: who waits for it already; `seconds`: what is left of his timeout.
+        `key`: its text, or that of a statement of its own. `into`: what its rows are made into, the
+        connection's `record_class` if None. `waiter`: who waits for it already; `seconds`: what is
+        left of his timeout.
         """
         self.check_loop()  # first of all: what follows is not for several threads
         try:
@@ -201,13 +207,19 @@ class Dispatch:
         """Submit a statement to be run; `waiter`: who waits for it, by default he who gets it."""
         if waiter is None:
             waiter = self._loop.create_future()
-        request = Execute(waiter, statement, args, limited, into)
+        request = Execute(waiter, statement, args, limited, self.target(into))
         self.submit(request)
         if statement.prepare is not None:
             preparing.ride(statement)
         if statement.once:
             self.statements.forget(statement)
         return request
+
+    def target(self, into: Any) -> Any:
+        """What rows are made into of which a caller has said `into`; None for Records."""
+        if into is None:
+            return self.record_class
+        return None if into is Record else into
 
     async def run(
         self,
@@ -310,7 +322,7 @@ class Dispatch:
             return None
         key, args, limited = request.statement.key, request.arguments, request.limited
         deadline = request.deadline
-        into = request.into
+        into = Record if request.into is None else request.into
         return await self.attempt(key, args, limited, timeout, deadline, tries - 1, refusal, into)
 
     async def answered(
@@ -344,11 +356,13 @@ class Dispatch:
             )
         timeout, deadline = self.deadline(timeout)
         await self._my_turn(timeout, deadline)
-        rows = SimpleRows(self._loop.create_future(), query, self.registry, limited, into)
+        target = self.target(into)
+        request = SimpleRows(self._loop.create_future(), query, self.registry, limited, target)
         try:
-            return await self.answered(rows, deadline, timeout)  # type: ignore[no-any-return]
+            rows, command = await self.answered(request, deadline, timeout)
         except Unreadable as unreadable:
-            return await converting.readable(self, rows, unreadable, deadline, timeout)
+            return await converting.readable(self, request, unreadable, deadline, timeout)
+        return await built(rows), command
 
     async def script(self, query: str, timeout: float | None) -> str:
         """Run one or several statements without arguments; the last one's command tag."""

@@ -6,19 +6,22 @@ here, by the task of the caller: in his context, and where an exception finds hi
 
 import asyncio
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pgallop.dispatch import Dispatch
+from pgallop.errors import InterfaceError
 from pgallop.rows.building import Unbuilt
-from pgallop.rows.record import Record
+from pgallop.rows.record import Record, check_record_class
 from pgallop.rows.typed import check_target
+
+if TYPE_CHECKING:
+    from pgallop.dispatch import Dispatch
 
 # So many objects are made in one turn of the loop.
 CHUNK = 100
 
 
 async def fetch_into(
-    dispatch: Dispatch,
+    dispatch: "Dispatch",
     key: Hashable,
     args: tuple[Any, ...],
     limited: bool,
@@ -33,11 +36,10 @@ async def fetch_into(
         InterfaceError: rows cannot be made into that.
         DataError: the columns do not fit, or a value does not.
     """
-    target = None if into is Record else into
-    request = dispatch.begin(key, args, limited, timeout, target)
+    request = dispatch.begin(key, args, limited, timeout, into)
     if request is None:
         check_target(into)
-        rows, command = await dispatch.run(key, args, limited, timeout, target)
+        rows, command = await dispatch.run(key, args, limited, timeout, into)
     else:
         try:
             rows, command = await request.waiter
@@ -49,16 +51,32 @@ async def fetch_into(
     return await built(rows), command
 
 
-def target_or_none(into: Any) -> Any:
-    """What rows are to be made into; None for Records, which they are anyway.
+def asked_for(
+    into: Callable[..., Any] | None, record_class: type[Record] | None
+) -> Callable[..., Any] | None:
+    """What a caller has asked for in either way, `into` or `record_class`; None if in neither.
+
+    Raises:
+        InterfaceError: he has in both, or it is no class of records.
+    """
+    if record_class is None:
+        return into
+    check_record_class(record_class)
+    if into is not None:
+        raise InterfaceError("into and record_class cannot be given both: rows are made into one")
+    return record_class
+
+
+def checked_target(dispatch: "Dispatch", into: Any) -> Any:
+    """What rows are made into of which a caller has said `into`; None for Records.
 
     Raises:
         InterfaceError: it is nothing that rows can be made into.
     """
-    if into is None or into is Record:
-        return None
-    check_target(into)
-    return into
+    target = dispatch.target(into)
+    if target is not None:
+        check_target(target)
+    return target
 
 
 async def built(rows: Any, before: int = 0) -> list[Any]:

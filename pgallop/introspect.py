@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pgallop.codecs import introspection
 from pgallop.codecs._oids import OIDS
+from pgallop.rows.record import Record
 from pgallop.types import Type
 
 if TYPE_CHECKING:
@@ -78,6 +79,6 @@ async def types_of(
     types |= {each.oid: each for each in found if each is not None}
     others = sorted(wanted - types.keys())
     if others:
-        rows, _ = await dispatch.attempt(TYPES, (others,), False, timeout, deadline)
+        rows, _ = await dispatch.attempt(TYPES, (others,), False, timeout, deadline, into=Record)
         types |= {row[0]: Type(*row) for row in rows}
     return types

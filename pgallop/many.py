@@ -13,7 +13,7 @@ from pgallop import converting, preparing, repetition
 from pgallop.codecs.codec import shown
 from pgallop.dispatch import Dispatch, plain_text
 from pgallop.errors import DataError, InterfaceError, UnsupportedClientFeatureError
-from pgallop.into import built, target_or_none
+from pgallop.into import built, checked_target
 from pgallop.preparing import TRIES, Handle
 from pgallop.rows.record import Record
 from pgallop.session.execute import Unreadable
@@ -72,7 +72,7 @@ async def run_many(
     if not isinstance(key, Handle):
         key = plain_text(key)
     arguments = Arguments(args)
-    target = target_or_none(into)
+    target = checked_target(dispatch, into)
     dispatch.check_usable()
     check_extended(dispatch, "executemany() and fetchmany()", preparing.query_of(key))
     timeout, deadline = dispatch.deadline(timeout)

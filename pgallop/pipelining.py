@@ -102,7 +102,10 @@ async def _submit(
         known = [query for query in queries if dispatch.statements.get(query) is not None]
         while True:
             statements = await preparing.prepared(dispatch, queries, deadline, timeout, block)
-            executes = [Execute(None, statements[query], args, one) for query, args, one in calls]
+            kind = dispatch.record_class
+            executes = [
+                Execute(None, statements[query], args, one, kind) for query, args, one in calls
+            ]
             request = Pipeline(dispatch.new_future(), executes)
             on_submit(request)
             try:

@@ -1,31 +1,55 @@
-"""The statements that a `Connection` runs as a whole: `fetch` and its relatives."""
+"""The statements that a `Connection` runs: `fetch` and its relatives, cursors and streams."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from pgallop.into import fetch_into
+from pgallop.cursor import CursorFactory, reading
+from pgallop.into import asked_for, fetch_into
 from pgallop.many import run_many
 from pgallop.rows.record import Record
+from pgallop.stream import RowStream
 
 if TYPE_CHECKING:
+    from pgallop.connection import Connection
     from pgallop.dispatch import Dispatch
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 
 class Queries:
-    """What a `Connection` does with statements that are complete in themselves."""
+    """What a `Connection` does with statements."""
 
     _dispatch: "Dispatch"
 
     @overload
     async def fetch(
-        self, query: str, *args: Any, timeout: float | None = None, into: None = None
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: None = None,
     ) -> list[Record]: ...
 
     @overload
     async def fetch(
-        self, query: str, *args: Any, timeout: float | None = None, into: Callable[..., T]
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: type[R],
+        into: None = None,
+    ) -> list[R]: ...
+
+    @overload
+    async def fetch(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: Callable[..., T],
     ) -> list[T]: ...
 
     async def fetch(
@@ -33,6 +57,7 @@ class Queries:
         query: str,
         *args: Any,
         timeout: float | None = None,
+        record_class: type[Record] | None = None,
         into: Callable[..., Any] | None = None,
     ) -> list[Any]:
         """Run a query and return its rows.
@@ -41,16 +66,18 @@ class Queries:
             query: one statement, with `$1`, `$2`, ... where the arguments go.
             args: a value for each of them.
             timeout: seconds until TimeoutError is raised.
-            into: what each row is made into, by the names of the columns: a dataclass, a
+            record_class: a subclass of Record that each row becomes one of, the connection's
+                `record_class` by default.
+            into: what each row is made into instead, by the names of the columns: a dataclass, a
                 NamedTuple, a TypedDict, a class of msgspec, pydantic or attrs, `dict`, `tuple`,
-                `list`, or anything that can be called. By default it is a Record.
+                `list`, or anything that can be called.
 
         Raises:
             PostgresError: the server refused; its class tells the SQLSTATE.
             DataError: an argument does not fit the type the server expects, or the columns or a
                 value of the result do not fit `into`.
-            InterfaceError: wrong number of arguments, rows cannot be made into `into`, or the
-                connection is closed or belongs to another loop.
+            InterfaceError: wrong number of arguments, rows cannot be made into `into` or
+                `record_class`, or the connection is closed or belongs to another loop.
 
         Example:
             >>> await conn.fetch("SELECT id, name FROM users WHERE id < $1", 3)
@@ -60,7 +87,8 @@ class Queries:
 
         Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
         """
-        if into is not None:
+        if into is not None or record_class is not None:
+            into = asked_for(into, record_class)
             rows, _ = await fetch_into(self._dispatch, query, args, False, timeout, into)
             return rows
         dispatch = self._dispatch  # which it has no more once it is given back to its pool
@@ -79,12 +107,32 @@ class Queries:
 
     @overload
     async def fetchrow(
-        self, query: str, *args: Any, timeout: float | None = None, into: None = None
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: None = None,
     ) -> Record | None: ...
 
     @overload
     async def fetchrow(
-        self, query: str, *args: Any, timeout: float | None = None, into: Callable[..., T]
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: type[R],
+        into: None = None,
+    ) -> R | None: ...
+
+    @overload
+    async def fetchrow(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: Callable[..., T],
     ) -> T | None: ...
 
     async def fetchrow(
@@ -92,6 +140,7 @@ class Queries:
         query: str,
         *args: Any,
         timeout: float | None = None,
+        record_class: type[Record] | None = None,
         into: Callable[..., Any] | None = None,
     ) -> Any:
         """Run a query and return its first row, or None if there is none.
@@ -102,7 +151,8 @@ class Queries:
             >>> await conn.fetchrow("SELECT 1 AS one, 2 AS two")
             <Record one=1 two=2>
         """
-        if into is not None:
+        if into is not None or record_class is not None:
+            into = asked_for(into, record_class)
             rows, _ = await fetch_into(self._dispatch, query, args, True, timeout, into)
             return rows[0] if rows else None
         dispatch = self._dispatch
@@ -214,6 +264,7 @@ class Queries:
         args: Iterable[Sequence[Any]],
         *,
         timeout: float | None = None,
+        record_class: None = None,
         into: None = None,
     ) -> list[Record]: ...
 
@@ -224,6 +275,18 @@ class Queries:
         args: Iterable[Sequence[Any]],
         *,
         timeout: float | None = None,
+        record_class: type[R],
+        into: None = None,
+    ) -> list[R]: ...
+
+    @overload
+    async def fetchmany(
+        self,
+        query: str,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        record_class: None = None,
         into: Callable[..., T],
     ) -> list[T]: ...
 
@@ -233,14 +296,168 @@ class Queries:
         args: Iterable[Sequence[Any]],
         *,
         timeout: float | None = None,
+        record_class: type[Record] | None = None,
         into: Callable[..., Any] | None = None,
     ) -> list[Any]:
         """Run a query once for each row of arguments; the rows of all of them, in one list.
 
-        All else as for `executemany`; `into` as for `fetch`.
+        All else as for `executemany`; `record_class` and `into` as for `fetch`.
 
         Example:
             >>> await conn.fetchmany("SELECT $1::int4 * 10 AS n", [(1,), (2,)])
             [<Record n=10>, <Record n=20>]
         """
+        into = asked_for(into, record_class)
         return await run_many(self._dispatch, query, args, timeout, keeps=True, into=into)
+
+    # A number of rows at a time
+
+    @overload
+    def cursor(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: None = None,
+    ) -> CursorFactory[Record]: ...
+
+    @overload
+    def cursor(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        record_class: type[R],
+        into: None = None,
+    ) -> CursorFactory[R]: ...
+
+    @overload
+    def cursor(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: Callable[..., T],
+    ) -> CursorFactory[T]: ...
+
+    def cursor(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        record_class: type[Record] | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> CursorFactory[Any]:
+        """The rows of a query, a number at a time: for `async for`, or for `await`.
+
+        Only inside of a transaction, which ends the cursor. `async for` fetches `prefetch` rows at
+        a time, the first time one more; `await` gives a `Cursor`, to fetch as many as you like.
+
+        Args:
+            prefetch: how many rows are fetched at a time, 50 by default; for `async for` only.
+            timeout: seconds for each time that rows are fetched.
+            record_class, into: what each row is made into, as for `fetch`.
+
+        Raises, when rows are fetched:
+            NoActiveSQLTransactionError: there is no transaction, or it has ended.
+            PostgresError, DataError, InterfaceError: as for `fetch`.
+
+        Example:
+            >>> async with conn.transaction():
+            ...     async for row in conn.cursor("SELECT generate_series(1, 3) AS n"):
+            ...         print(row)
+            <Record n=1>
+            <Record n=2>
+            <Record n=3>
+
+        Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
+        """
+        into = asked_for(into, record_class)
+        connection = cast("Connection", self)
+        return CursorFactory(
+            reading(connection, self._dispatch, query, args, prefetch, timeout, into)
+        )
+
+    @overload
+    def stream(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: None = None,
+    ) -> RowStream[Record]: ...
+
+    @overload
+    def stream(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        record_class: type[R],
+        into: None = None,
+    ) -> RowStream[R]: ...
+
+    @overload
+    def stream(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: Callable[..., T],
+    ) -> RowStream[T]: ...
+
+    def stream(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        record_class: type[Record] | None = None,
+        into: Callable[..., Any] | None = None,
+    ) -> RowStream[Any]:
+        """The rows of a query, a number at a time, without a transaction around it.
+
+        For `async for`. It has a transaction of its own, which is committed when the server has
+        come to the end, before the last row is given out; what is left before that, by `break`
+        or an error, is rolled back. Inside of `transaction()` it is part of that, as a cursor is.
+
+        While it is open it has the connection to itself: statements of other tasks wait for its
+        end, and what is called in between by the task that reads it is refused. An `async with`
+        ends it for certain; without one it ends when nobody holds it any more.
+
+        Args:
+            query: one statement, with `$1`, `$2`, ... where the arguments go.
+            args: a value for each of them.
+            prefetch: how many rows are fetched at a time, and held in memory; 50 by default.
+            timeout: seconds for each time that rows are fetched.
+            record_class, into: what each row is made into, as for `fetch`.
+
+        Raises, when rows are fetched:
+            PostgresError, DataError: as for `fetch`; all of it is rolled back.
+            InterfaceError: as for `fetch`, or another stream of the same task is open.
+            UnsupportedClientFeatureError: the connection has `statement_mode="simple"`.
+
+        Example:
+            >>> async with conn.stream("SELECT generate_series(1, 3) AS n") as rows:
+            ...     async for row in rows:
+            ...         print(row)
+            <Record n=1>
+            <Record n=2>
+            <Record n=3>
+
+        Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
+        """
+        into = asked_for(into, record_class)
+        connection = cast("Connection", self)
+        return RowStream(reading(connection, self._dispatch, query, args, prefetch, timeout, into))

@@ -17,6 +17,7 @@ from pgallop.errors import (
     PostgresError,
     UndefinedFunctionError,
 )
+from pgallop.rows.record import Record
 from pgallop.session.execute import Execute
 from pgallop.session.session import IDLE
 
@@ -131,7 +132,7 @@ async def is_harmless(dispatch: "Dispatch", request: Execute, timeout: float | N
     parameters = candidate.parameters()
     try:
         rows, _ = await dispatch.attempt(
-            harmless.PROOF, parameters, False, timeout, request.deadline, tries=1
+            harmless.PROOF, parameters, False, timeout, request.deadline, 1, into=Record
         )
     except (PostgresError, InterfaceError):
         return False  # nothing was proven

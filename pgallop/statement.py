@@ -5,13 +5,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pgallop import introspect, preparing
-from pgallop.cursor import CursorFactory
+from pgallop.cursor import CursorFactory, Reading, reading
 from pgallop.dispatch import Dispatch, plain_text
 from pgallop.errors import InterfaceError, UnsupportedClientFeatureError
 from pgallop.into import fetch_into
 from pgallop.many import run_many
 from pgallop.preparing import Handle
-from pgallop.rows.record import Record
+from pgallop.rows.record import Record, check_record_class
 from pgallop.sql.quoting import quote_identifier
 from pgallop.stream import RowStream
 from pgallop.types import Attribute, Type
@@ -38,12 +38,14 @@ class PreparedStatement:
         handle: Handle,
         parameters: tuple[Type, ...],
         attributes: tuple[Attribute, ...],
+        record_class: type[Record] | None = None,
     ) -> None:
         self._connection = connection
         self._dispatch = dispatch
         self._handle = handle
         self._parameters = parameters
         self._attributes = attributes
+        self._record_class = record_class
         self._command: bytes | None = None
 
     def __del__(self) -> None:
@@ -157,6 +159,7 @@ class PreparedStatement:
     ) -> list[Any]:
         """Run it once for each row of arguments; all their rows, see `Connection.fetchmany`."""
         self._check_open("fetchmany")
+        into = self._record_class if into is None else into
         return await run_many(self._dispatch, self._handle, args, timeout, keeps=True, into=into)
 
     async def executemany(
@@ -193,9 +196,7 @@ class PreparedStatement:
     ) -> CursorFactory[Any]:
         """Its rows, a number at a time, inside a transaction; see `Connection.cursor`."""
         self._check_open("cursor")
-        return CursorFactory(
-            self._connection, self._dispatch, self._handle, args, prefetch, timeout, into
-        )
+        return CursorFactory(self._reading(args, prefetch, timeout, into))
 
     @overload
     def stream(
@@ -224,9 +225,7 @@ class PreparedStatement:
     ) -> RowStream[Any]:
         """Its rows, a number at a time, without a transaction; see `Connection.stream`."""
         self._check_open("stream")
-        return RowStream(
-            self._connection, self._dispatch, self._handle, args, prefetch, timeout, into
-        )
+        return RowStream(self._reading(args, prefetch, timeout, into))
 
     async def explain(self, *args: Any, analyze: bool = False) -> Any:
         """The server's plan for it, as the list that EXPLAIN (FORMAT JSON, VERBOSE) gives.
@@ -265,6 +264,7 @@ class PreparedStatement:
         into: Callable[..., Any] | None = None,
     ) -> tuple[list[Any], bytes]:
         self._check_open(verb)
+        into = self._record_class if into is None else into
         if into is not None:
             answer = await fetch_into(self._dispatch, self._handle, args, limited, timeout, into)
             self._command = answer[1]
@@ -283,6 +283,14 @@ class PreparedStatement:
         self._command = answer[1]
         return answer
 
+    def _reading(
+        self, args: tuple[Any, ...], prefetch: int | None, timeout: float | None, into: Any
+    ) -> Reading:
+        into = self._record_class if into is None else into
+        return reading(
+            self._connection, self._dispatch, self._handle, args, prefetch, timeout, into
+        )
+
     def _check_open(self, verb: str) -> None:
         if self._connection.is_closed():
             raise InterfaceError(
@@ -299,8 +307,11 @@ async def prepare(
     query: str,
     name: str | None,
     timeout: float | None,
+    record_class: type[Record] | None = None,
 ) -> PreparedStatement:
     """Prepare `query` for the caller, see `Connection.prepare`."""
+    if record_class is not None:
+        check_record_class(record_class)
     handle = Handle(plain_text(query), checked_name(dispatch, name))
     dispatch.check_usable()
     if dispatch.simple:
@@ -324,7 +335,7 @@ async def prepare(
     known = {oid: types.get(oid) or Type(oid, "?", "scalar", "?") for oid in oids}
     parameters = tuple([known[oid] for oid in statement.parameter_oids])
     attributes = tuple([Attribute(each.name, known[each.type_oid]) for each in statement.columns])
-    return PreparedStatement(connection, dispatch, handle, parameters, attributes)
+    return PreparedStatement(connection, dispatch, handle, parameters, attributes, record_class)
 
 
 def checked_name(dispatch: Dispatch, name: str | None) -> str:

@@ -17,14 +17,13 @@ time the server would count what the caller does with the rows against `statemen
 import asyncio
 from collections.abc import Hashable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pgallop import preparing, repetition
-from pgallop.cursor import DEFAULT_PREFETCH, CursorIterator, check_count
+from pgallop.cursor import CursorIterator, Reading
 from pgallop.deadlines import checked_seconds, timed_out
-from pgallop.dispatch import Dispatch, plain_text
+from pgallop.dispatch import Dispatch
 from pgallop.errors import CollateralCancelError, InterfaceError, PostgresError
-from pgallop.into import target_or_none
 from pgallop.ownership import Block, BlockState
 from pgallop.preparing import TRIES
 from pgallop.session.portal import FetchPortal
@@ -45,42 +44,14 @@ class RowStream(Generic[T]):
     `async for` over this object, and each `async with`, runs the statement anew.
     """
 
-    def __init__(
-        self,
-        connection: "Connection",
-        dispatch: Dispatch,
-        key: Hashable,
-        args: tuple[Any, ...],
-        prefetch: int | None,
-        timeout: float | None,
-        into: Any = None,
-    ) -> None:
-        if not isinstance(key, preparing.Handle):
-            key = plain_text(key)
-        if prefetch is None:
-            prefetch = DEFAULT_PREFETCH
-        check_count("prefetch argument", prefetch)
-        if timeout is not None:
-            timeout = checked_seconds(timeout)  # not to be refused where the stream is left
-        self._connection = connection
-        self._dispatch = dispatch
-        self._key = key
-        self._args = args
-        self._prefetch = prefetch
-        self._timeout = timeout
-        self._into = target_or_none(into)
+    def __init__(self, reading: Reading) -> None:
+        if reading.timeout is not None:
+            checked_seconds(reading.timeout)  # not to be refused where the stream is left
+        self._reading = reading
         self._entered: StreamIterator[T] | None = None
 
     def __aiter__(self) -> "StreamIterator[T]":
-        return StreamIterator(
-            self._connection,
-            self._dispatch,
-            self._key,
-            self._args,
-            self._prefetch,
-            self._timeout,
-            self._into,
-        )
+        return StreamIterator(self._reading)
 
     async def __aenter__(self) -> "StreamIterator[T]":
         if self._entered is not None:
@@ -107,18 +78,9 @@ class StreamIterator(CursorIterator[T]):
 
     _who = "streams"
 
-    def __init__(
-        self,
-        connection: "Connection",
-        dispatch: Dispatch,
-        key: Hashable,
-        args: tuple[Any, ...],
-        prefetch: int,
-        timeout: float | None,
-        into: Any,
-    ) -> None:
-        super().__init__(connection, dispatch, key, args, prefetch, timeout, into)
-        self._own = StreamTransaction(connection, dispatch)
+    def __init__(self, reading: Reading) -> None:
+        super().__init__(reading)
+        self._own = StreamTransaction(reading.connection, reading.dispatch)
         # Whether it is a cursor in a transaction of the caller's.
         self._is_cursor = False
         # Why no rows come any more; no exception, for that would refer to this in its traceback.

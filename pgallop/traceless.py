@@ -29,6 +29,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pgallop.errors import PostgresConnectionError, PostgresError
+from pgallop.rows.record import Record
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
@@ -250,7 +251,7 @@ class Traceless:
         is_final = False
         try:
             rows, _ = await dispatch.attempt(
-                TRACELESS, question.parameters(), False, TIMEOUT, now + TIMEOUT, tries=1
+                TRACELESS, question.parameters(), False, TIMEOUT, now + TIMEOUT, 1, into=Record
             )
             answer = [tuple(row) for row in rows] == [(True,)]
         except PostgresConnectionError:

@@ -22,6 +22,7 @@ from pgallop.config.tcp import TcpOptions, resolve_tcp
 from pgallop.config.type_codecs import TypeCodecs, resolve_type_codecs
 from pgallop.errors import ClientConfigurationError, UnsupportedClientFeatureError
 from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
+from pgallop.rows.record import Record, check_record_class
 
 __all__ = [
     "CONNECT_TIMEOUT",
@@ -90,6 +91,7 @@ class ConnectOptions:
         scram_max_iterations: key derivation rounds a server may ask for.
         allow_cleartext_password: send the password itself over TCP without TLS if the server asks.
         strict: refuse an operation while another one is in progress, instead of queueing it.
+        record_class: what rows are made into where nothing else is asked for.
         tcp: keepalives and the like, for TCP only.
         codecs: how values of types are read and written.
         type_codecs: what was registered for single types, by their schemas and names.
@@ -118,6 +120,7 @@ class ConnectOptions:
     scram_max_iterations: int = MAX_SCRAM_ITERATIONS
     allow_cleartext_password: bool = False
     strict: bool = False
+    record_class: type[Record] = Record
     tcp: TcpOptions = field(default_factory=TcpOptions)
     codecs: CodecChoices = field(default_factory=CodecChoices)
     type_codecs: Mapping[tuple[str, str], Custom] = field(
@@ -155,6 +158,7 @@ def resolve(
     scram_max_iterations: int = MAX_SCRAM_ITERATIONS,
     allow_cleartext_password: bool = False,
     strict: bool = False,
+    record_class: type[Record] = Record,
     keepalives: bool | int | None = None,
     keepalives_idle: int | None = None,
     keepalives_interval: int | None = None,
@@ -177,11 +181,13 @@ def resolve(
 
     Raises:
         ClientConfigurationError: a value is malformed.
+        InterfaceError: `record_class` is none.
         UnsupportedClientFeatureError: a parameter of libpq that pgallop does not have would change
             where or how safely it connects.
 
     Source: PostgreSQL documentation, libpq, "Parameter Key Words", "Environment Variables".
     """
+    check_record_class(record_class)
     sources = Sources({} if dsn is None else parse_dsn(dsn), environ)
     secret = _password(sources, password)
     _refuse_unsupported(sources, has_password=secret is not None, has_context=_is_context(ssl))
@@ -212,6 +218,7 @@ def resolve(
         scram_max_iterations=_count(Given("scram_max_iterations", scram_max_iterations), 1),
         allow_cleartext_password=_flag(Given("allow_cleartext_password", allow_cleartext_password)),
         strict=_flag(Given("strict", strict)),
+        record_class=record_class,
         tcp=resolve_tcp(
             sources,
             keepalives,

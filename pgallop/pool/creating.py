@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pgallop.connection import Connection
 from pgallop.pool.options import Connector, Hook
 from pgallop.pool.pool import Pool
+from pgallop.rows.record import Record
 
 
 def create_pool(
@@ -27,6 +29,8 @@ def create_pool(
     setup: Hook | None = None,
     init: Hook | None = None,
     reset: Hook | None = None,
+    connection_class: type[Connection] = Connection,
+    record_class: type[Record] = Record,
     record_stacks: bool = False,
     **connect_kwargs: Any,
 ) -> Pool:
@@ -59,6 +63,10 @@ def create_pool(
         reset: a coroutine function of a connection, called when it was given back, in place of
             running `get_reset_query()`. Open transactions are rolled back, and listeners removed,
             before.
+        connection_class: a subclass of Connection that the connections are of, and what `acquire`
+            gives. Where it has a `fetch` or the like of its own, that of the pool calls it.
+        record_class: a subclass of Record that rows become. This and `connection_class` stay when
+            `set_connect_args` changes the others.
         record_stacks: remember the call stack of each `acquire`, for what close() says of those who
             still have a connection.
 
@@ -67,6 +75,7 @@ def create_pool(
 
     Raises:
         ClientConfigurationError: an argument makes no sense.
+        InterfaceError: `connection_class` or `record_class` is none.
         TypeError: `connect` has no such argument.
 
     When it is awaited or entered, what opening the first connections raises: see `connect`.
@@ -75,23 +84,6 @@ def create_pool(
         >>> async with pgallop.create_pool("postgresql://localhost/shop", max_size=20) as pool:
         ...     await pool.fetchval("SELECT count(*) FROM users")
     """
-    return Pool(
-        dsn,
-        init_size=init_size,
-        min_size=min_size,
-        max_size=max_size,
-        max_queries=max_queries,
-        max_inactive_connection_lifetime=max_inactive_connection_lifetime,
-        max_lifetime=max_lifetime,
-        max_waiting=max_waiting,
-        acquire_timeout=acquire_timeout,
-        check=check,
-        check_after=check_after,
-        warm_up=warm_up,
-        connect=connect,
-        setup=setup,
-        init=init,
-        reset=reset,
-        record_stacks=record_stacks,
-        **connect_kwargs,
-    )
+    arguments = locals()
+    connect_kwargs = arguments.pop("connect_kwargs")
+    return Pool(**arguments, **connect_kwargs)

@@ -70,7 +70,7 @@ class Keeper:
             options.min_size,
             options.max_size,
             max_waiting=options.max_waiting,
-            max_idle=options.max_idle,
+            max_idle=options.max_inactive_connection_lifetime,
             max_lifetime=options.max_lifetime,
             max_queries=options.max_queries,
             random=random.random,

@@ -9,8 +9,8 @@ import warnings
 import weakref
 from collections.abc import Generator
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import MemberDescriptorType, TracebackType, new_class
+from typing import TYPE_CHECKING, Any
 
 from pgallop.connection import Connection
 from pgallop.errors import InterfaceError
@@ -21,6 +21,9 @@ from pgallop.pool.policy import GONE
 if TYPE_CHECKING:
     from pgallop.pool.pool import Pool
 
+
+# What a lease has beside the attributes of its connection.
+SLOTS = ("_pool", "_place")
 
 # Where the files of pgallop are, to tell them from the program's.
 PACKAGE = str(Path(__file__).parents[1])
@@ -35,16 +38,20 @@ class PoolConnectionProxy(Connection):
     ResourceWarning.
     """
 
-    # It is the connection's parts under another roof: its methods work on them without a detour,
-    # and find none of them when it is released.
+    # It has the connection's attributes, the very same: its methods work on them without a detour,
+    # what they set stays there, and they find none of them when it is released. What is its own
+    # has slots, in `lease_class`.
 
-    _pool: Pool | None = None
-    _place: Place | None = None
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _pool: Pool | None
+        _place: Place | None
 
     def __init__(self, pool: Pool, place: Place, held: Held) -> None:
-        self.__dict__.update(vars(place.connection))
         self._pool = pool
         self._place = place
+        self.__dict__ = vars(place.connection)
         place.held = held
         # What its listeners get is over with the lease, too.
         place.inside.inbox.connection = weakref.ref(self)
@@ -59,14 +66,20 @@ class PoolConnectionProxy(Connection):
         place = self._place
         if place is not None and self._closing:
             place.expires = 0.0  # close() was called, and waits for what is under way
-        self.__dict__.clear()
-        self._pool = pool
+            self._closing = False  # whoever sees the connection off will close it
+        self.__dict__ = {}
+        self._place = None
         return place
 
     if not TYPE_CHECKING:  # they know what a connection has
 
-        def __getattr__(self, name: str) -> NoReturn:
+        def __getattr__(self, name: str) -> Any:
+            if name in SLOTS:
+                return None  # in the middle of being made
             if self._place is not None or name.startswith("__"):
+                of_subclass = getattr(super(), "__getattr__", None)
+                if of_subclass is not None:
+                    return of_subclass(name)
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             verb = sys._getframe(1).f_code.co_name
             raise InterfaceError(
@@ -93,6 +106,43 @@ class PoolConnectionProxy(Connection):
         if self._place is None:
             return f"<{type(self).__module__}.{type(self).__name__} released {id(self):#x}>"
         return super().__repr__()
+
+
+def lease_class(kind: type[Connection]) -> type[PoolConnectionProxy]:
+    """The class of what those have for a while who acquire a connection of `kind`.
+
+    It is a subclass of that, so that it has all its methods and is one for `isinstance`.
+    """
+    bases = (PoolConnectionProxy,) if kind is Connection else (PoolConnectionProxy, kind)
+    namespace = {"__slots__": SLOTS, "__module__": __name__, **forwarded(kind)}
+    return new_class("PoolConnectionProxy", bases, exec_body=lambda body: body.update(namespace))
+
+
+def forwarded(kind: type[Connection]) -> dict[str, property]:
+    """What stands for the slots of a class, which are not in the connection's `__dict__`."""
+    slots = [
+        name
+        for each in kind.__mro__
+        for name, value in vars(each).items()
+        if isinstance(value, MemberDescriptorType)
+    ]
+    return {name: forwarding(name) for name in slots}
+
+
+def forwarding(name: str) -> property:
+    """The attribute `name` of the connection that is leased."""
+
+    def get(self: Any) -> Any:
+        if self._place is None:
+            raise AttributeError(name)  # so that Python asks __getattr__, which says why
+        return getattr(self._place.connection, name)
+
+    def set(self: Any, value: Any) -> None:
+        if self._place is None:
+            self.__getattr__(name)
+        setattr(self._place.connection, name, value)
+
+    return property(get, set)
 
 
 class PoolAcquireContext:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeAlias
 
 from pgallop.config.sources import Given
+from pgallop.connecting import check_connection_class
 from pgallop.connection import Connection
+from pgallop.rows.record import Record, check_record_class
 
 # What is called with a connection.
 Hook: TypeAlias = Callable[[Any], Awaitable[Any]]
@@ -29,7 +31,7 @@ class PoolOptions:
     min_size: int
     max_size: int
     max_queries: float
-    max_idle: float
+    max_inactive_connection_lifetime: float
     max_lifetime: float
     max_waiting: float
     acquire_timeout: float
@@ -37,10 +39,30 @@ class PoolOptions:
     check_after: float
     warm_up: tuple[str, ...]
     connect: Connector | None
-    init: Hook | None
     setup: Hook | None
+    init: Hook | None
     reset: Hook | None
+    connection_class: type[Connection]
+    record_class: type[Record]
     record_stacks: bool
+
+
+def taken_from(arguments: dict[str, Any]) -> PoolOptions:
+    """The parameters of a pool, checked and taken out of the `arguments` of `create_pool`.
+
+    What is left of them is for `connect`.
+
+    Raises:
+        ClientConfigurationError: one of them makes no sense.
+        InterfaceError: `connection_class` or `record_class` is none.
+    """
+    given = {name: arguments.pop(name, default) for name, (default, _) in PARAMETERS.items()}
+    options = {name: checked(Given(name, given[name])) for name, (_, checked) in PARAMETERS.items()}
+    least, most = checked_sizes(given["min_size"], given["max_size"])
+    first = least if given["init_size"] is None else options["init_size"]
+    if not least <= first <= most:
+        raise Given("init_size", first).bad(f"from min_size, {least}, to max_size, {most}")
+    return PoolOptions(**{**options, "init_size": first, "min_size": least, "max_size": most})
 
 
 def checked_sizes(min_size: object, max_size: object) -> tuple[int, int]:
@@ -58,62 +80,23 @@ def checked_sizes(min_size: object, max_size: object) -> tuple[int, int]:
     return least, most
 
 
-def checked_options(
-    *,
-    init_size: object,
-    min_size: object,
-    max_size: object,
-    max_queries: object,
-    max_inactive_connection_lifetime: object,
-    max_lifetime: object,
-    max_waiting: object,
-    acquire_timeout: object,
-    check: Any,
-    check_after: object,
-    warm_up: Iterable[str],
-    connect: Any,
-    init: Any,
-    setup: Any,
-    reset: Any,
-    record_stacks: object,
-) -> PoolOptions:
-    """The parameters of `create_pool`, checked.
-
-    Raises:
-        ClientConfigurationError: one of them makes no sense.
-    """
-    least, most = checked_sizes(min_size, max_size)
-    first = least if init_size is None else _count(Given("init_size", init_size), 0)
-    if not least <= first <= most:
-        raise Given("init_size", init_size).bad(f"from min_size, {least}, to max_size, {most}")
-    if isinstance(warm_up, str):
-        raise Given("warm_up", warm_up).bad("statements, such as a list of them")
-    queries = Given("max_queries", max_queries)
-    return PoolOptions(
-        init_size=first,
-        min_size=least,
-        max_size=most,
-        max_queries=inf if max_queries == inf else _count(queries, 1),
-        max_idle=_limit("max_inactive_connection_lifetime", max_inactive_connection_lifetime),
-        max_lifetime=_limit("max_lifetime", max_lifetime),
-        max_waiting=inf if max_waiting is None else _count(Given("max_waiting", max_waiting), 0),
-        acquire_timeout=_patience(acquire_timeout),
-        check=check if isinstance(check, str) else _hook("check", check),
-        check_after=_seconds(Given("check_after", check_after)),
-        warm_up=tuple([Given("warm_up", each).text() for each in warm_up]),
-        connect=_hook("connect", connect),
-        init=_hook("init", init),
-        setup=_hook("setup", setup),
-        reset=_hook("reset", reset),
-        record_stacks=bool(record_stacks),
-    )
-
-
 def _count(given: Given, least: int) -> int:
     value = given.value
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value < _MOST:
         raise given.bad(f"an int from {least} to {_MOST - 1}")
     return value
+
+
+def _size(given: Given) -> int | None:
+    return None if given.value is None else _count(given, 0)
+
+
+def _most_queries(given: Given) -> float:
+    return inf if given.value == inf else _count(given, 1)
+
+
+def _most_waiting(given: Given) -> float:
+    return inf if given.value is None else _count(given, 0)
 
 
 def _seconds(given: Given) -> float:
@@ -123,21 +106,68 @@ def _seconds(given: Given) -> float:
     return float(value)
 
 
-def _limit(origin: str, value: object) -> float:
+def _limit(given: Given) -> float:
     """Seconds; 0 and None are no limit, and not one that is over at once."""
-    return inf if value is None else _seconds(Given(origin, value)) or inf
+    return inf if given.value is None else _seconds(given) or inf
 
 
-def _patience(value: object) -> float:
-    given = Given("acquire_timeout", value)
-    if value is None:
+def _patience(given: Given) -> float:
+    if given.value is None:
         return inf
     if _seconds(given) == 0:
         raise given.bad("seconds above 0, or None to wait for ever")
     return _seconds(given)
 
 
-def _hook(origin: str, value: Any) -> Any:
-    if value is not None and not callable(value):
-        raise Given(origin, value).bad("a coroutine function, or None")
-    return value
+def _hook(given: Given) -> Any:
+    if given.value is not None and not callable(given.value):
+        raise given.bad("a coroutine function, or None")
+    return given.value
+
+
+def _check(given: Given) -> Any:
+    return given.value if isinstance(given.value, str) else _hook(given)
+
+
+def _statements(given: Given) -> tuple[str, ...]:
+    statements: Any = given.value
+    if isinstance(statements, str):
+        raise given.bad("statements, such as a list of them")
+    return tuple([Given("warm_up", each).text() for each in statements])
+
+
+def _connection_class(given: Given) -> Any:
+    check_connection_class(given.value)
+    return given.value
+
+
+def _record_class(given: Given) -> Any:
+    check_record_class(given.value)
+    return given.value
+
+
+def _flag(given: Given) -> bool:
+    return bool(given.value)
+
+
+# Of each parameter of a pool: what it is by default, and what checks it.
+PARAMETERS: Mapping[str, tuple[Any, Callable[[Given], Any]]] = {
+    "init_size": (None, _size),
+    "min_size": (None, _size),
+    "max_size": (10, _size),
+    "max_queries": (50_000, _most_queries),
+    "max_inactive_connection_lifetime": (300.0, _limit),
+    "max_lifetime": (3600.0, _limit),
+    "max_waiting": (None, _most_waiting),
+    "acquire_timeout": (30.0, _patience),
+    "check": (";", _check),
+    "check_after": (60.0, _seconds),
+    "warm_up": ((), _statements),
+    "connect": (None, _hook),
+    "setup": (None, _hook),
+    "init": (None, _hook),
+    "reset": (None, _hook),
+    "connection_class": (Connection, _connection_class),
+    "record_class": (Record, _record_class),
+    "record_stacks": (False, _flag),
+}

@@ -12,77 +12,51 @@ from typing import Any, TypeVar, overload
 from pgallop.connection import Connection
 from pgallop.deadlines import checked_seconds
 from pgallop.errors import InterfaceError
-from pgallop.into import built
+from pgallop.into import asked_for, built
 from pgallop.pool.closing import close, close_after_error
 from pgallop.pool.connecting import Connecting
 from pgallop.pool.copying import Copying
 from pgallop.pool.desk import Desk
 from pgallop.pool.keeper import Keeper, State
-from pgallop.pool.lease import PoolAcquireContext, PoolConnectionProxy, foreign, held_here
-from pgallop.pool.options import Connector, Hook, checked_options, checked_sizes
+from pgallop.pool.lease import (
+    PoolAcquireContext,
+    PoolConnectionProxy,
+    foreign,
+    held_here,
+    lease_class,
+)
+from pgallop.pool.options import checked_sizes, taken_from
 from pgallop.pool.place import Place
 from pgallop.pool.stats import PoolStats, stats
 from pgallop.pool.transactions import run_transaction
 from pgallop.rows.record import Record
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 
 class Pool(Copying):
     """Connections for many tasks, each of which has one to itself while it uses it.
 
-    Made by `create_pool`, whose arguments these are. Await it or enter it with `async with`, which
+    Made by `create_pool`, and with its arguments. Await it or enter it with `async with`, which
     closes it at the end. Its methods that run a statement do that on any of the connections; what
     needs several statements on one connection, such as a transaction, takes one by `acquire`. Who
     waits is served in the order of coming.
     """
 
-    def __init__(
-        self,
-        dsn: str | None = None,
-        *,
-        init_size: int | None = None,
-        min_size: int | None,
-        max_size: int,
-        max_queries: int,
-        max_inactive_connection_lifetime: float,
-        max_lifetime: float,
-        max_waiting: int | None,
-        acquire_timeout: float | None,
-        check: str | Hook | None,
-        check_after: float,
-        warm_up: Iterable[str],
-        connect: Connector | None,
-        setup: Hook | None,
-        init: Hook | None,
-        reset: Hook | None,
-        record_stacks: bool,
-        **connect_kwargs: Any,
-    ) -> None:
-        options = checked_options(
-            init_size=init_size,
-            min_size=min_size,
-            max_size=max_size,
-            max_queries=max_queries,
-            max_inactive_connection_lifetime=max_inactive_connection_lifetime,
-            max_lifetime=max_lifetime,
-            max_waiting=max_waiting,
-            acquire_timeout=acquire_timeout,
-            check=check,
-            check_after=check_after,
-            warm_up=warm_up,
-            connect=connect,
-            setup=setup,
-            init=init,
-            reset=reset,
-            record_stacks=record_stacks,
-        )
+    def __init__(self, dsn: str | None = None, **arguments: Any) -> None:
+        options = taken_from(arguments)
         self._options = options
-        self._connecting = Connecting(options, dsn, connect_kwargs)
+        self._connecting = Connecting(options, dsn, arguments)
         self._keeper = Keeper(options, self._connecting.connect)
         self._desk = Desk(self._keeper)
         # Without these a statement of its own needs no more than a connection.
-        self._is_plain = options.setup is None and options.reset is None
+        self._is_plain = (
+            options.setup is None
+            and options.reset is None
+            and not has_own_verbs(options.connection_class)
+        )
+        self._lease_classes: dict[type[Connection], type[PoolConnectionProxy]] = {}
 
     def __await__(self) -> Generator[Any, Any, Pool]:
         return self._started().__await__()
@@ -110,12 +84,32 @@ class Pool(Copying):
 
     @overload
     async def fetch(
-        self, query: str, *args: Any, timeout: float | None = None, into: None = None
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: None = None,
     ) -> list[Record]: ...
 
     @overload
     async def fetch(
-        self, query: str, *args: Any, timeout: float | None = None, into: Callable[..., T]
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: type[R],
+        into: None = None,
+    ) -> list[R]: ...
+
+    @overload
+    async def fetch(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: Callable[..., T],
     ) -> list[T]: ...
 
     async def fetch(
@@ -123,6 +117,7 @@ class Pool(Copying):
         query: str,
         *args: Any,
         timeout: float | None = None,
+        record_class: type[Record] | None = None,
         into: Callable[..., Any] | None = None,
     ) -> list[Any]:
         """Run a query on any connection and return its rows, see `Connection.fetch`.
@@ -142,9 +137,11 @@ class Pool(Copying):
         """
         if not self._is_plain:
             async with self.acquire(timeout=timeout) as connection:
-                return await connection.fetch(query, *args, timeout=timeout, into=into)
-        target = None if into is Record else into
-        shot = self._desk.one_shot(query, args, False, timeout, target)
+                options = given(timeout=timeout, record_class=record_class, into=into)
+                return await connection.fetch(query, *args, **options)
+        if into is not None or record_class is not None:
+            into = asked_for(into, record_class)
+        shot = self._desk.one_shot(query, args, False, timeout, into)
         try:
             answer = await shot.future
         except BaseException as error:
@@ -154,16 +151,36 @@ class Pool(Copying):
                 raise
         if answer is None:
             answer = await self._desk.run(shot)
-        return answer[0] if target is None else await built(answer[0])
+        return answer[0] if into is None else await built(answer[0])
 
     @overload
     async def fetchrow(
-        self, query: str, *args: Any, timeout: float | None = None, into: None = None
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: None = None,
     ) -> Record | None: ...
 
     @overload
     async def fetchrow(
-        self, query: str, *args: Any, timeout: float | None = None, into: Callable[..., T]
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: type[R],
+        into: None = None,
+    ) -> R | None: ...
+
+    @overload
+    async def fetchrow(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,
+        record_class: None = None,
+        into: Callable[..., T],
     ) -> T | None: ...
 
     async def fetchrow(
@@ -171,6 +188,7 @@ class Pool(Copying):
         query: str,
         *args: Any,
         timeout: float | None = None,
+        record_class: type[Record] | None = None,
         into: Callable[..., Any] | None = None,
     ) -> Any:
         """Run a query on any connection and return its first row, or None if there is none.
@@ -179,9 +197,11 @@ class Pool(Copying):
         """
         if not self._is_plain:
             async with self.acquire(timeout=timeout) as connection:
-                return await connection.fetchrow(query, *args, timeout=timeout, into=into)
-        target = None if into is Record else into
-        shot = self._desk.one_shot(query, args, True, timeout, target)
+                options = given(timeout=timeout, record_class=record_class, into=into)
+                return await connection.fetchrow(query, *args, **options)
+        if into is not None or record_class is not None:
+            into = asked_for(into, record_class)
+        shot = self._desk.one_shot(query, args, True, timeout, into)
         try:
             answer = await shot.future
         except BaseException as error:
@@ -191,7 +211,7 @@ class Pool(Copying):
                 raise
         if answer is None:
             answer = await self._desk.run(shot)
-        rows = answer[0] if target is None else await built(answer[0])
+        rows = answer[0] if into is None else await built(answer[0])
         return rows[0] if rows else None
 
     async def fetchval(
@@ -255,6 +275,7 @@ class Pool(Copying):
         args: Iterable[Sequence[Any]],
         *,
         timeout: float | None = None,
+        record_class: None = None,
         into: None = None,
     ) -> list[Record]: ...
 
@@ -265,6 +286,18 @@ class Pool(Copying):
         args: Iterable[Sequence[Any]],
         *,
         timeout: float | None = None,
+        record_class: type[R],
+        into: None = None,
+    ) -> list[R]: ...
+
+    @overload
+    async def fetchmany(
+        self,
+        query: str,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        record_class: None = None,
         into: Callable[..., T],
     ) -> list[T]: ...
 
@@ -274,11 +307,13 @@ class Pool(Copying):
         args: Iterable[Sequence[Any]],
         *,
         timeout: float | None = None,
+        record_class: type[Record] | None = None,
         into: Callable[..., Any] | None = None,
     ) -> list[Any]:
         """Run a query once for each row of arguments, see `Connection.fetchmany`."""
         async with self.acquire(timeout=timeout) as connection:
-            return await connection.fetchmany(query, args, timeout=timeout, into=into)
+            options = given(timeout=timeout, record_class=record_class, into=into)
+            return await connection.fetchmany(query, args, **options)
 
     # A connection for a while
 
@@ -311,7 +346,7 @@ class Pool(Copying):
         try:
             now = keeper.now()
             held = held_here(now, entered, self._options.record_stacks)
-            connection = PoolConnectionProxy(self, place, held)
+            connection = self._lease_class(type(place.connection))(self, place, held)
         except BaseException:  # such as KeyboardInterrupt
             keeper.give_back(place)
             raise
@@ -325,6 +360,13 @@ class Pool(Copying):
                 keeper.give_up(place, "setup failed")
                 raise
         return connection
+
+    def _lease_class(self, kind: type[Connection]) -> type[PoolConnectionProxy]:
+        """What those have who acquire a connection of this kind."""
+        found = self._lease_classes.get(kind)
+        if found is None:
+            found = self._lease_classes[kind] = lease_class(kind)
+        return found
 
     async def release(self, connection: Connection, *, timeout: float | None = None) -> None:
         """Give a connection back that `acquire` gave.
@@ -545,3 +587,17 @@ class Pool(Copying):
         keeper.forsake()
         # At the end, because it raises where warnings are errors.
         warnings.warn(warning, ResourceWarning, stacklevel=2, source=self)
+
+
+# What runs a statement by itself, on any of the connections.
+VERBS = ("fetch", "fetchrow", "fetchval", "execute")
+
+
+def has_own_verbs(kind: type[Connection]) -> bool:
+    """Whether a class of connections runs statements in another way than Connection."""
+    return any(getattr(kind, verb) is not getattr(Connection, verb) for verb in VERBS)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that are not None: a `connection_class` may have methods that know fewer."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -3,7 +3,7 @@ cimport cython
 from pgallop.rows cimport cpython, instances
 from pgallop.rows.decode cimport RowDecoder
 from pgallop.rows.fitting cimport Fit
-from pgallop.rows.record cimport Record
+from pgallop.rows.record cimport Record, Shape
 from pgallop.wire.framing cimport Framing
 from pgallop.wire.reader cimport Reader
 
@@ -35,6 +35,14 @@ cdef class Nested(Fit):
     @cython.locals(builder=Builder, fields=tuple, names=tuple, record=Record)
     cdef object convert(self, object value)
     cdef Builder builder_of(self, tuple names)
+
+
+cdef class Records(Builder):
+    cdef public object kind
+    cdef public Shape shape
+
+    @cython.locals(made=Record)
+    cdef object make(self, tuple values)
 
 
 cdef class Lists(Builder):

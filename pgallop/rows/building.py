@@ -13,7 +13,7 @@ from pgallop.errors import DataError
 from pgallop.rows import cpython, instances
 from pgallop.rows.decode import RowDecoder
 from pgallop.rows.fitting import Fit, Unfit
-from pgallop.rows.record import Record
+from pgallop.rows.record import Record, Shape
 from pgallop.wire.framing import Framing
 from pgallop.wire.reader import Reader
 
@@ -196,6 +196,24 @@ class Nested(Fit):
         self.names = names
         self.builder = builder
         return builder
+
+
+class Records(Builder):
+    """An instance of `kind`, a subclass of Record; the collector knows it from its beginning.
+
+    It can have attributes, which can refer back to it.
+    """
+
+    __slots__ = ("kind", "shape")
+
+    kind: type[Record]
+    shape: Shape
+
+    def make(self, values: tuple[Any, ...]) -> Any:
+        made = instances.new_of(Record, self.kind)
+        made.shape = self.shape
+        made.fields = values
+        return made
 
 
 class Lists(Builder):

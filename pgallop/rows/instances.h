@@ -25,6 +25,13 @@ static inline PyObject *pgallop_new(PyObject *kind) {
     return PyBaseObject_Type.tp_new((PyTypeObject *)kind, pgallop_nothing, NULL);
 }
 
+/* What __new__ of `base`, a C type, makes of `kind`, a subclass that has none of its own. */
+static inline PyObject *pgallop_new_of(PyObject *base, PyObject *kind) {
+    if (pgallop_nothing == NULL && (pgallop_nothing = PyTuple_New(0)) == NULL)
+        return NULL;
+    return ((PyTypeObject *)base)->tp_new((PyTypeObject *)kind, pgallop_nothing, NULL);
+}
+
 /* As object.__setattr__ does, for a class that has another one. */
 static inline int pgallop_set_attribute(PyObject *made, PyObject *name, PyObject *value) {
     return PyObject_GenericSetAttr(made, name, value);

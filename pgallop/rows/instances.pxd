@@ -2,6 +2,7 @@
 cdef extern from "instances.h":
     object tuple_of "pgallop_tuple_of"(object kind, tuple values)
     object new "pgallop_new"(object kind)
+    object new_of "pgallop_new_of"(object base, object kind)
     int set_attribute "pgallop_set_attribute"(object made, object name, object value) except -1
     int set_attributes "pgallop_set_attributes"(object made, tuple names, tuple values) except -1
     int fill "pgallop_fill_instance"(object function, object made, tuple values) except -1

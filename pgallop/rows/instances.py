@@ -18,6 +18,11 @@ def new(kind: type) -> Any:
     return object.__new__(kind)  # pyright: ignore[reportUnknownVariableType]
 
 
+def new_of(base: type, kind: type) -> Any:
+    """What `base.__new__` makes of `kind`, a subclass that has none of its own."""
+    return base.__new__(kind)
+
+
 def set_attribute(made: Any, name: str, value: object) -> None:
     """Set an attribute of a new instance, as `object.__setattr__` does."""
     object.__setattr__(made, name, value)

@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pgallop.errors import InterfaceError
 from pgallop.rows import cpython
 
 
@@ -128,6 +129,19 @@ def new_record(shape: Shape, fields: Any, atomic: bool) -> Record:
     else:
         cpython.track(fields)
     return record
+
+
+def check_record_class(kind: object) -> None:
+    """InterfaceError unless rows can be made into `kind` as into Records: Record or a subclass."""
+    if not (isinstance(kind, type) and issubclass(kind, Record)):
+        raise InterfaceError(
+            f"record_class is expected to be a subclass of pgallop.Record, got {kind!r:.200}"
+        )
+    if kind.__new__ is not Record.__new__ or kind.__init__ is not Record.__init__:
+        raise InterfaceError(
+            "record_class must not redefine __new__ or __init__: records are made without them",
+            hint="compute what it needs in a property, or pass a class of your own as into=",
+        )
 
 
 def comparable(other: object) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from pgallop.codecs.codec import shown
 from pgallop.errors import InterfaceError
 from pgallop.rows.annotations import grounded, name_of
+from pgallop.rows.record import Record, check_record_class
 
 # How the objects are made.
 TUPLE = "tuple"
@@ -24,6 +25,7 @@ NAMED_TUPLE = "named tuple"
 INSTANCE = "instance"
 CALL = "call"
 MODEL = "model"
+RECORD = "record"
 
 # Makers of defaults that are no code of the program.
 HARMLESS = (list, dict, set, tuple, frozenset)
@@ -82,6 +84,9 @@ def target_of(into: Any) -> Target:
     for plain, how in ((tuple, TUPLE), (list, LIST), (dict, MAPPING)):
         if kind is plain:
             return Target(plain.__name__, how, plain, takes_all=True, runs_code=False)
+    if isinstance(kind, type) and issubclass(kind, Record):
+        check_record_class(kind)
+        return Target(kind.__name__, RECORD, kind, takes_all=True, runs_code=False)
     if not callable(kind):
         raise InterfaceError(
             f"into: rows cannot be made into {shown(into)}",

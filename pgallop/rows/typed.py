@@ -22,12 +22,14 @@ from pgallop.rows.building import (
     Instances,
     Lists,
     Mappings,
+    Records,
     Tuples,
     TypedRows,
     described,
 )
 from pgallop.rows.decode import RowDecoder
 from pgallop.rows.fitting import Fit, Plain, Unfit
+from pgallop.rows.record import Shape
 from pgallop.rows.targets import (
     CALL,
     INSTANCE,
@@ -36,6 +38,7 @@ from pgallop.rows.targets import (
     MISSING,
     MODEL,
     NAMED_TUPLE,
+    RECORD,
     TUPLE,
     Field,
     Target,
@@ -151,7 +154,7 @@ def match(target: Target, columns: Columns) -> list[Field]:
     by_column = {column: field for field in target.fields for column in field.columns}
     found: list[Field] = []
     filled: dict[str, str] = {}
-    takes_twice = target.how in (TUPLE, LIST)
+    takes_twice = target.how in (TUPLE, LIST, RECORD)
     for column in columns:
         field = by_column.get(column)
         if column in target.refused and field is None:
@@ -190,6 +193,8 @@ def builder_of(target: Target, found: list[Field], common: tuple[Any, ...]) -> B
         return Builder(*common)
     if target.how == LIST:
         return Lists(*common)
+    if target.how == RECORD:
+        return records(target, common)
     if target.how in (MAPPING, MODEL):
         columns: Columns = common[1]
         return mappings(target, columns, common)
@@ -199,6 +204,13 @@ def builder_of(target: Target, found: list[Field], common: tuple[Any, ...]) -> B
         return fillings(target, found, common)
     assert target.how == CALL
     return calls(target, found, common)
+
+
+def records(target: Target, common: tuple[Any, ...]) -> Builder:
+    builder = Records(*common)
+    builder.kind = target.make
+    builder.shape = Shape(common[1])
+    return builder
 
 
 def mappings(target: Target, columns: Columns, common: tuple[Any, ...]) -> Builder:
