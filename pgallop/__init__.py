@@ -20,6 +20,7 @@ from pgallop.pool.creating import create_pool
 from pgallop.pool.lease import PoolConnectionProxy
 from pgallop.pool.pool import Pool
 from pgallop.pool.stats import PoolStats
+from pgallop.query_log import LoggedQuery
 from pgallop.rows.record import Record
 from pgallop.session.outcomes import Outcome
 from pgallop.statement import PreparedStatement
@@ -33,6 +34,7 @@ __compiled__: bool = not (_reader.__file__ or "").endswith(".py")
 __all__ = [
     "Connection",
     "Knowledge",
+    "LoggedQuery",
     "Outcome",
     "Pipeline",
     "PipelinedStatement",

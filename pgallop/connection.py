@@ -28,6 +28,7 @@ from pgallop.listen import Channels
 from pgallop.listeners import LogListeners, TerminationListeners, weakly
 from pgallop.pipeline import Pipeline
 from pgallop.queries import Queries
+from pgallop.query_log import QueryLog, QueryLogging
 from pgallop.resetting import Resetting
 from pgallop.rows.record import Record
 from pgallop.session.session import Session
@@ -43,7 +44,7 @@ from pgallop.wire import frontend
 APPLICATION_NAME = "application_name"
 
 
-class Connection(Queries, CopyingIn, CopyingOut, TypeCodecs):
+class Connection(Queries, CopyingIn, CopyingOut, QueryLogging, TypeCodecs):
     """A connection to a PostgreSQL server, made by `pgallop.connect`.
 
     Every method that runs a statement takes `timeout`, in seconds; without one the connection's
@@ -83,6 +84,7 @@ class Connection(Queries, CopyingIn, CopyingOut, TypeCodecs):
         link.stream.on_lost = weakly(self._on_lost)
         self._inbox = Inbox(loop, link.stream, weakref.ref(self))
         self._log_listeners = LogListeners(link.session, self._inbox)
+        self._query_log = QueryLog(loop, self._dispatch, host, options)
         self._channels = Channels(loop, link.session, self._dispatch, self._inbox)
         self._capabilities = capabilities(link.session.parameters)
         self._resetting = Resetting(self._dispatch, (self._channels, self._log_listeners))

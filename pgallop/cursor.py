@@ -5,7 +5,7 @@ that nobody holds any more is closed by a message that travels with the next sta
 """
 
 from collections import deque
-from collections.abc import Generator, Hashable
+from collections.abc import Coroutine, Generator, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -122,6 +122,11 @@ class BaseCursor(Generic[T]):
         self._busy = False
         # By what its place was lost; no exception, for that would refer to this in its traceback.
         self._lost = ""
+
+    def _fetched(self, limit: int, timeout: float | None) -> Coroutine[Any, Any, list[T]]:
+        """`_fetch`, told of to those who want to know."""
+        call = self._fetch(limit, timeout)
+        return self._dispatch.logged(self._query, self._args, timeout, call)
 
     async def _fetch(self, limit: int, timeout: float | None) -> list[T]:
         """Fetch up to `limit` rows, and open the portal if that was not done."""
@@ -334,7 +339,7 @@ class CursorIterator(BaseCursor[T]):
             # One more the first time: where the number of rows is a multiple of `prefetch`, their
             # end would be found by another trip that brings nothing.
             limit = self._prefetch + (self._statement is None)
-            self._buffer.extend(await self._fetch(limit, self._timeout))
+            self._buffer.extend(await self._fetched(limit, self._timeout))
         if self._buffer:
             return self._buffer.popleft()
         raise StopAsyncIteration
@@ -349,7 +354,7 @@ class Cursor(BaseCursor[T]):
 
     async def open(self, timeout: float | None) -> "Cursor[T]":
         """Open the portal, which awaiting the factory has done already."""
-        await self._fetch(NO_ROWS, timeout)
+        await self._fetched(NO_ROWS, timeout)
         return self
 
     async def fetch(self, n: int, *, timeout: float | None = None) -> list[T]:
@@ -373,14 +378,14 @@ class Cursor(BaseCursor[T]):
         if self._exhausted:
             self._check_ended()
             return []
-        return await self._fetch(n, timeout)
+        return await self._fetched(n, timeout)
 
     async def fetchrow(self, *, timeout: float | None = None) -> T | None:
         """The next row, None when there are no more; see `fetch`."""
         if self._exhausted:
             self._check_ended()
             return None
-        rows = await self._fetch(1, timeout)
+        rows = await self._fetched(1, timeout)
         return rows[0] if rows else None
 
     async def forward(self, n: int, *, timeout: float | None = None) -> int:

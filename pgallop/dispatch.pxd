@@ -28,7 +28,9 @@ cdef class Dispatch:
     cdef str _statement_names
     cdef bint _closing
     cdef Py_ssize_t _settled
+    cdef readonly object query_log
     cdef bint _strict
+    cdef bint _detours
     cdef str _operation
     cdef readonly Py_ssize_t operations
     cdef public bint released

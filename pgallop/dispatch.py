@@ -6,9 +6,9 @@ the transaction of another context to end, or to be prepared first (`run`).
 
 import asyncio
 from asyncio import get_running_loop
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from pgallop import converting, preparing, repetition
 from pgallop.codecs.registry import Registry
@@ -24,6 +24,7 @@ from pgallop.into import built
 from pgallop.knowledge import Scope
 from pgallop.ownership import Block, Ownership, caller
 from pgallop.preparing import TRIES
+from pgallop.query_log import QueryLog
 from pgallop.resolving import ConnectionTypes
 from pgallop.rows.record import Record
 from pgallop.session.copy_rows import CopyRows
@@ -41,6 +42,8 @@ from pgallop.transport.stream import Stream
 from pgallop.wire.frontend import MAX_PARAMETERS
 from pgallop.wire.writer import TooLong
 
+T = TypeVar("T")
+
 # How often ROLLBACK is sent until the transaction has ended: a cancellation can hit some of them.
 ROLLBACKS = 10
 
@@ -53,12 +56,13 @@ class Dispatch:
     the way, by key, with what is waited for. `operations`: how many calls are under way that may
     submit something yet; `released`: their connection was given back to its pool meanwhile, and
     they may not. `record_class`: what rows are made into where nothing is asked for, None for
-    Records.
+    Records. `query_log`: who is told of each statement, if anybody is.
     """
 
     __slots__ = (
         "_closing",
         "_command_timeout",
+        "_detours",
         "_loop",
         "_names",
         "_operation",
@@ -72,6 +76,7 @@ class Dispatch:
         "operations",
         "ownership",
         "preparing",
+        "query_log",
         "record_class",
         "registry",
         "released",
@@ -100,7 +105,9 @@ class Dispatch:
     _names: int
     _statement_names: str
     _closing: bool
+    query_log: QueryLog | None
     _strict: bool
+    _detours: bool
     _operation: str
     operations: int
     released: bool
@@ -140,7 +147,8 @@ class Dispatch:
         self._names = 0
         self._statement_names = preparing.new_names()
         self._closing = False
-        self._strict = options.strict
+        self.query_log = None
+        self._strict = self._detours = options.strict
         self._operation = ""
         self.operations = 0
         self.released = False
@@ -176,7 +184,7 @@ class Dispatch:
             raise
         if (
             statement is None
-            or self._strict
+            or self._detours
             or (
                 (self.ownership.blocks or self.ownership.watched)
                 and not self.ownership.is_my_turn()
@@ -238,10 +246,12 @@ class Dispatch:
         timeout, deadline = self.deadline(timeout)
         self.claim()
         try:
+            query = preparing.query_of(key)
             if self.simple:
-                query = preparing.query_of(key)
-                return await self._run_simple(query, args, limited, timeout, into)
-            return await self.attempt(key, args, limited, timeout, deadline, into=into)
+                call = self._run_simple(query, args, limited, timeout, into)
+            else:
+                call = self.attempt(key, args, limited, timeout, deadline, into=into)
+            return await self.logged(query, args, timeout, call)
         finally:
             self.release()
 
@@ -371,7 +381,8 @@ class Dispatch:
         timeout, deadline = self.deadline(timeout)
         self.claim()
         try:
-            return await self._script(query, timeout, deadline)
+            call = self._script(query, timeout, deadline)
+            return await self.logged(query, (), timeout, call)
         finally:
             self.release()
 
@@ -403,6 +414,8 @@ class Dispatch:
         request = SimpleQuery(answer, text)
         request.on_end = on_end
         self.submit(request, begins, at_once)
+        if self.query_log is not None:
+            self.query_log.follow(text, answer)
         answer.add_done_callback(lambda answer: answer.exception())  # retrieved, whoever else does
         return answer
 
@@ -512,6 +525,20 @@ class Dispatch:
         """The time on the loop's clock, in seconds."""
         return self._loop.time()
 
+    # Who is told
+
+    def log_to(self, log: QueryLog | None) -> None:
+        """Tell `log` of each statement from now on, or nobody."""
+        self.query_log = log
+        self._detours = self._strict or log is not None
+
+    def logged(
+        self, query: str, args: Any, timeout: float | None, call: Coroutine[Any, Any, T]
+    ) -> Coroutine[Any, Any, T]:
+        """What runs `query`, told of if anybody wants to know."""
+        log = self.query_log
+        return call if log is None else log.timed(query, args, timeout, call)
+
     # What they share
 
     def check_loop(self) -> None:
@@ -609,6 +636,8 @@ class Dispatch:
         self._session.submit(request, at_once)
         if block is not None:
             self.ownership.carried(block, request)
+            if self.query_log is not None:
+                self.query_log.note(block.beginning)
         self._stream.submitted()
 
     def submit_soon(self, request: Request) -> None:

@@ -78,12 +78,24 @@ async def run_many(
     timeout, deadline = dispatch.deadline(timeout)
     dispatch.claim()
     try:
-        if arguments.are_none():
-            return []
-        rows = await _run(dispatch, key, arguments, keeps, timeout, deadline, target)
-        return await built(rows)
+        call = _run_all(dispatch, key, arguments, keeps, timeout, deadline, target)
+        return await dispatch.logged(preparing.query_of(key), args, timeout, call)
     finally:
         dispatch.release()
+
+
+async def _run_all(
+    dispatch: Dispatch,
+    key: Hashable,
+    arguments: Arguments,
+    keeps: bool,
+    timeout: float | None,
+    deadline: float | None,
+    into: Any,
+) -> list[Any]:
+    if arguments.are_none():
+        return []
+    return await built(await _run(dispatch, key, arguments, keeps, timeout, deadline, into))
 
 
 def check_extended(dispatch: Dispatch, who: str, query: str) -> None:

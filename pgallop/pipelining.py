@@ -34,11 +34,24 @@ async def run_pipeline(
     timeout, deadline = dispatch.deadline(timeout)
     dispatch.claim()
     try:
-        tries = preparing.TRIES
-        while await _was_stale(dispatch, calls, timeout, deadline, on_submit, again=tries > 0):
-            tries -= 1
+        call = _run(dispatch, calls, timeout, deadline, on_submit)
+        for query, args, _ in calls:
+            call = dispatch.logged(query, args, timeout, call)
+        await call
     finally:
         dispatch.release()
+
+
+async def _run(
+    dispatch: Dispatch,
+    calls: Calls,
+    timeout: float | None,
+    deadline: float | None,
+    on_submit: OnSubmit,
+) -> None:
+    tries = preparing.TRIES
+    while await _was_stale(dispatch, calls, timeout, deadline, on_submit, again=tries > 0):
+        tries -= 1
 
 
 async def _was_stale(

@@ -91,7 +91,7 @@ class StreamIterator(CursorIterator[T]):
         kept = 0 if self._is_cursor else 1
         if len(self._buffer) <= kept and not self._exhausted:
             limit = self._prefetch + (self._statement is None)
-            self._buffer.extend(await self._fetch(limit, self._timeout))
+            self._buffer.extend(await self._fetched(limit, self._timeout))
         if self._buffer:
             return self._buffer.popleft()
         raise StopAsyncIteration

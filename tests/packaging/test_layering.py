@@ -49,6 +49,7 @@ ASYNCIO: list[set[str]] = [
         "pipelining",
         "preparing",
         "queries",
+        "query_log",
         "resolving",
         "repetition",
         "resetting",
