@@ -153,7 +153,9 @@ class Dispatch:
         self.operations = 0
         self.released = False
         self._settled = 0
-        self.ownership = Ownership(loop, patient=not options.strict)
+        self.ownership = Ownership(
+            loop, patient=not options.strict, shared=options.shared_transactions
+        )
         self.canceller = canceller
         canceller.on_closed = partial(on_closed, self.ownership, self.statements)
         link.session.on_tags = self.types.on_tags

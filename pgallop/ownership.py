@@ -120,14 +120,16 @@ class Waiter(NamedTuple):
 class Ownership:
     """The open blocks of one connection, outermost first, and those who wait for their end.
 
-    `patient`: whether others wait at all, or are refused at once. `watched`: how many blocks are
-    cut off, or a COPY: what is called in them is refused.
+    `patient`: whether others wait at all, or are refused at once. `shared`: they do not, but take
+    part in the innermost block. `watched`: how many blocks are cut off, or a COPY: what is called
+    in them is refused.
     """
 
     __slots__ = (
         "_dissolved",
         "_loop",
         "_patient",
+        "_shared",
         "_starters",
         "_waiters",
         "_woken",
@@ -135,9 +137,12 @@ class Ownership:
         "watched",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, patient: bool = True) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, patient: bool = True, shared: bool = False
+    ) -> None:
         self._loop = loop
         self._patient = patient
+        self._shared = shared
         self._dissolved = False
         self.watched = 0
         self._woken = 0  # how many were woken and have not gone on yet
@@ -183,6 +188,13 @@ class Ownership:
                     raise streaming(block)
                 return block
             membership = membership.outer
+        return self._joined() if self._shared else None
+
+    def _joined(self) -> Block | None:
+        """The block that those take part in who are in none of their own."""
+        for block in reversed(self.blocks):
+            if block.state is not BlockState.CLOSING:
+                return None if block.is_stream else block
         return None
 
     async def my_turn(

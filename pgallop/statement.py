@@ -312,6 +312,17 @@ async def prepare(
     """Prepare `query` for the caller, see `Connection.prepare`."""
     if record_class is not None:
         check_record_class(record_class)
+    found = await described(dispatch, query, name, timeout)
+    return PreparedStatement(connection, dispatch, *found, record_class)
+
+
+async def described(
+    dispatch: Dispatch, query: str, name: str | None, timeout: float | None
+) -> tuple[Handle, tuple[Type, ...], tuple[Attribute, ...]]:
+    """Prepare `query` under a name of its own; its key, the types of its parameters, its columns.
+
+    Who has the key has to give it back by `preparing.let_go`.
+    """
     handle = Handle(plain_text(query), checked_name(dispatch, name))
     dispatch.check_usable()
     if dispatch.simple:
@@ -335,7 +346,7 @@ async def prepare(
     known = {oid: types.get(oid) or Type(oid, "?", "scalar", "?") for oid in oids}
     parameters = tuple([known[oid] for oid in statement.parameter_oids])
     attributes = tuple([Attribute(each.name, known[each.type_oid]) for each in statement.columns])
-    return PreparedStatement(connection, dispatch, handle, parameters, attributes, record_class)
+    return handle, parameters, attributes
 
 
 def checked_name(dispatch: Dispatch, name: str | None) -> str:

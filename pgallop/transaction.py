@@ -41,6 +41,9 @@ class Transaction:
     rolled back, with a ResourceWarning.
     """
 
+    # Whether commit() raises TransactionAborted where the server has rolled back instead.
+    tells_of_rollback = True
+
     def __init__(
         self,
         connection: "Connection",
@@ -144,10 +147,7 @@ class Transaction:
 
     async def _start_savepoint(self) -> None:
         if self._isolation is not None:
-            raise InterfaceError(
-                "nested transaction has an isolation level of its own: only the outermost "
-                "transaction can have one"
-            )
+            await self._check_isolation(self._isolation)
         self._savepoint = self._dispatch.new_savepoint_name()
         begun = self._dispatch.control(f"SAVEPOINT {self._savepoint}", begins=True)
         self._ownership.begin_savepoint(self._block)
@@ -166,6 +166,13 @@ class Transaction:
         except InterfaceError:
             self._ownership.let_go(self._block)
             raise
+
+    async def _check_isolation(self, isolation: str) -> None:
+        """Raise InterfaceError unless a savepoint may ask for this isolation level."""
+        raise InterfaceError(
+            "nested transaction has an isolation level of its own: only the outermost "
+            "transaction can have one"
+        )
 
     def _undo(self) -> None:
         """Send the rollback right behind a beginning; others wait for its answer."""
@@ -247,7 +254,9 @@ class Transaction:
         text = "COMMIT" if self._savepoint is None else f"RELEASE SAVEPOINT {self._savepoint}"
         tag = await self._dispatch.answer(self._end(text))
         if tag == "ROLLBACK":
-            raise aborted() from self._failure
+            if self.tells_of_rollback:
+                raise aborted() from self._failure
+            return
         if self._savepoint is None and tag != "COMMIT":
             self._dispatch.lose(ProtocolError(f"the server answered COMMIT by {tag[:20]!r}"))
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pgallop.codecs._oids import OIDS
+from pgallop.codecs.choices import DEFAULT, CodecChoices
 from pgallop.codecs.codec import Codec
 from pgallop.codecs.registry import Registry
 from pgallop.wire.reader import Reader
@@ -38,8 +39,10 @@ class ByteaCodec(Codec):
         return reader.read_bytes(size)
 
 
-def register(registry: Registry) -> None:
+def register(registry: Registry, choices: CodecChoices = DEFAULT) -> None:
     accepts = "bytes, bytearray, memoryview or another buffer"
     registry.add(ByteaCodec(OIDS["bytea"], "bytea", accepts))
     # Of the catalogue's statistics; the server takes none.
     registry.add(ByteaCodec(OIDS["pg_mcv_list"], "pg_mcv_list", accepts))
+    if choices.char_as_bytes:
+        registry.add(ByteaCodec(OIDS["char"], "char", accepts))

@@ -36,15 +36,15 @@ def builtin_registry(choices: CodecChoices = DEFAULT) -> Registry:
 def _registry(choices: CodecChoices) -> Registry:
     registry = Registry()
     registry.choices = choices
-    for family in (numbers, numeric, text, binary, uuid, bits, geometry):
+    for family in (numbers, numeric, uuid, bits, geometry):
         family.register(registry)
-    for chosen in (datetimes, intervals, json):
+    for chosen in (text, binary, datetimes, intervals, json):
         chosen.register(registry, choices)
     for family in (network, system, text_only):
         family.register(registry)
     # Arrays look their elements up.
     arrays.register(registry)
-    money.register(registry)  # with an array of its own: both wait to be resolved
+    money.register(registry, choices)  # with an array of its own: both wait to be resolved
     ranges.register(registry)  # of types that are known, with arrays of their own
     text_arrays.register(registry)
     records.register(registry)

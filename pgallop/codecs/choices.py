@@ -36,6 +36,10 @@ class CodecChoices(NamedTuple):
     are not named. `json`: what makes and reads the text of json and jsonb, the standard library if
     None. `max_is_infinity`: as in asyncpg, Python's last and first date or datetime stand for
     infinity. `vectors`: one of VECTORS, `geometry`: one of GEOMETRY.
+
+    These have what the server sends instead of what it says, as in asyncpg: `json_as_text`: json
+    and jsonb are str; `char_as_bytes`: "char" is bytes; `money_as_text`: money is str; without
+    `extensions`, types of extensions are str, as all types that nothing is known of.
     """
 
     out_of_range: tuple[tuple[str, str], ...] = ()
@@ -43,6 +47,10 @@ class CodecChoices(NamedTuple):
     max_is_infinity: bool = False
     vectors: str = LIST
     geometry: str = BYTES
+    json_as_text: bool = False
+    char_as_bytes: bool = False
+    money_as_text: bool = False
+    extensions: bool = True
 
     def policy(self, name: str) -> str:
         """What to do about values of the type `name` that Python does not have."""

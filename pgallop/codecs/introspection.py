@@ -175,7 +175,9 @@ def codec_of(info: TypeInfo, parts: list[Codec], registry: Registry) -> Codec:
 
 
 def extension_codec(info: TypeInfo, registry: Registry) -> Codec | None:
-    """The codec of an extension's type, if that is known by its name."""
+    """The codec of an extension's type, if that is known by its name, and is to be used."""
+    if not registry.choices.extensions:
+        return None
     return extensions.codec_for(info.name, info.oid, registry.choices, binary=info.has_binary)
 
 

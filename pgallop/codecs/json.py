@@ -8,7 +8,7 @@ from pgallop.codecs._oids import OIDS
 from pgallop.codecs.choices import DEFAULT, CodecChoices, JsonFunctions
 from pgallop.codecs.codec import Unencodable
 from pgallop.codecs.registry import Registry
-from pgallop.codecs.text import StrCodec
+from pgallop.codecs.text import StrCodec, VersionedCodec
 from pgallop.errors import ProtocolError
 from pgallop.wire.reader import Reader
 from pgallop.wire.writer import Writer
@@ -118,6 +118,10 @@ class JsonbCodec(JsonCodec):
 
 
 def register(registry: Registry, choices: CodecChoices = DEFAULT) -> None:
+    if choices.json_as_text:
+        registry.add(StrCodec(OIDS["json"], "json"))
+        registry.add(VersionedCodec(OIDS["jsonb"], "jsonb"))
+        return
     dumps, loads, takes_bytes = choices.json or STDLIB
     registry.add(JsonCodec(OIDS["json"], "json", dumps, loads, takes_bytes))
     registry.add(JsonbCodec(OIDS["jsonb"], "jsonb", dumps, loads, takes_bytes))

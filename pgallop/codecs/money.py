@@ -12,6 +12,7 @@ from typing import Any
 
 from pgallop.codecs._oids import OIDS
 from pgallop.codecs.arrays import array_of
+from pgallop.codecs.choices import DEFAULT, CodecChoices
 from pgallop.codecs.codec import Unresolved
 from pgallop.codecs.numeric import EXACT, NumericCodec
 from pgallop.codecs.registry import Registry
@@ -93,12 +94,15 @@ def unresolve(registry: Registry) -> bool:
 
 
 def as_text(registry: Registry) -> None:
-    """Have amounts read as the server writes them, where it cannot be asked."""
+    """Have amounts read as the server writes them, where it cannot be asked or is not to be."""
     codec = TextCodec(MONEY, "money")
     registry.add(codec)
     registry.add(TextArrayCodec(OIDS["_money"], "money[]", codec))
 
 
-def register(registry: Registry) -> None:
+def register(registry: Registry, choices: CodecChoices = DEFAULT) -> None:
+    if choices.money_as_text:
+        as_text(registry)
+        return
     registry.add(Unresolved(MONEY, "money"))
     registry.add(Unresolved(OIDS["_money"], "money[]"))

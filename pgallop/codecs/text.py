@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pgallop.codecs import ctext
 from pgallop.codecs._oids import OIDS
+from pgallop.codecs.choices import DEFAULT, CodecChoices
 from pgallop.codecs.codec import BINARY, TEXT, Codec
 from pgallop.errors import ProtocolError
 from pgallop.wire import bigendian
@@ -189,12 +190,13 @@ class VoidCodec(Codec):
         return None
 
 
-def register(registry: "Registry") -> None:
+def register(registry: "Registry", choices: CodecChoices = DEFAULT) -> None:
     for name in TEXT_TYPES:
         registry.add(StrCodec(OIDS[name], name))
     registry.add(XmlCodec(OIDS["xml"], "xml"))
     registry.add(VersionedCodec(OIDS["jsonpath"], "jsonpath"))
     registry.add(VoidCodec(OIDS["void"], "void", "nothing"))
-    registry.add(
-        CharCodec(OIDS["char"], "char", 'str: one ASCII character, "" or an octal "\\377"')
-    )
+    if not choices.char_as_bytes:
+        registry.add(
+            CharCodec(OIDS["char"], "char", 'str: one ASCII character, "" or an octal "\\377"')
+        )

@@ -92,6 +92,8 @@ class ConnectOptions:
         allow_cleartext_password: send the password itself over TCP without TLS if the server asks.
         strict: refuse an operation while another one is in progress, instead of queueing it.
         record_class: what rows are made into where nothing else is asked for.
+        shared_transactions: statements of other tasks take part in an open transaction, instead of
+            waiting for its end.
         tcp: keepalives and the like, for TCP only.
         codecs: how values of types are read and written.
         type_codecs: what was registered for single types, by their schemas and names.
@@ -121,6 +123,7 @@ class ConnectOptions:
     allow_cleartext_password: bool = False
     strict: bool = False
     record_class: type[Record] = Record
+    shared_transactions: bool = False
     tcp: TcpOptions = field(default_factory=TcpOptions)
     codecs: CodecChoices = field(default_factory=CodecChoices)
     type_codecs: Mapping[tuple[str, str], Custom] = field(

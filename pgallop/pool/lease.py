@@ -81,7 +81,10 @@ class PoolConnectionProxy(Connection):
                 if of_subclass is not None:
                     return of_subclass(name)
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            verb = sys._getframe(1).f_code.co_name
+            frame = sys._getframe(1)
+            while frame.f_back is not None and frame.f_code.co_name.startswith("_"):
+                frame = frame.f_back  # to what the program has called
+            verb = frame.f_code.co_name
             raise InterfaceError(
                 f"cannot call Connection.{verb}(): connection has been released back to the pool",
                 hint="acquire another one, and use it within the `async with` block",
@@ -108,12 +111,15 @@ class PoolConnectionProxy(Connection):
         return super().__repr__()
 
 
-def lease_class(kind: type[Connection]) -> type[PoolConnectionProxy]:
+def lease_class(
+    kind: type[Connection], proxy: type[PoolConnectionProxy] = PoolConnectionProxy
+) -> type[PoolConnectionProxy]:
     """The class of what those have for a while who acquire a connection of `kind`.
 
-    It is a subclass of that, so that it has all its methods and is one for `isinstance`.
+    It is a subclass of that, so that it has all its methods and is one for `isinstance`, and of
+    `proxy`.
     """
-    bases = (PoolConnectionProxy,) if kind is Connection else (PoolConnectionProxy, kind)
+    bases = (proxy,) if issubclass(proxy, kind) else (proxy, kind)
     namespace = {"__slots__": SLOTS, "__module__": __name__, **forwarded(kind)}
     return new_class("PoolConnectionProxy", bases, exec_body=lambda body: body.update(namespace))
 

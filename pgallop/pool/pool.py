@@ -44,6 +44,9 @@ class Pool(Copying):
     waits is served in the order of coming.
     """
 
+    # What those have who acquire a connection, beside its own class.
+    _proxy_class = PoolConnectionProxy
+
     def __init__(self, dsn: str | None = None, **arguments: Any) -> None:
         options = taken_from(arguments)
         self._options = options
@@ -365,7 +368,7 @@ class Pool(Copying):
         """What those have who acquire a connection of this kind."""
         found = self._lease_classes.get(kind)
         if found is None:
-            found = self._lease_classes[kind] = lease_class(kind)
+            found = self._lease_classes[kind] = lease_class(kind, self._proxy_class)
         return found
 
     async def release(self, connection: Connection, *, timeout: float | None = None) -> None:

@@ -10,7 +10,7 @@ from seed.flattened import TEXTS
 
 from pgallop.cli.server import EmbeddedServer
 
-collect_ignore = [] if TEXTS else ["test_seed_text.py"]
+collect_ignore = [] if TEXTS else ["test_seed_text.py", "test_seed_unmodified.py"]
 
 
 @pytest.fixture(scope="module")

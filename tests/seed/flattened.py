@@ -53,6 +53,10 @@ class Program(NamedTuple):
         source = replace_once(self.source, "import asyncpg\n", "import pgallop as asyncpg\n")
         return replace_once(source, TUTORIAL_DSN, dsn)
 
+    def unmodified(self, dsn: str) -> str:
+        """The source for this server: only the DSN changes."""
+        return replace_once(self.source, TUTORIAL_DSN, dsn)
+
 
 def replace_once(text: str, old: str, new: str) -> str:
     if text.count(old) != 1:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from seed.flattened import TEXTS, TUTORIAL_DSN, Program, cut
+from seed.flattened import TEXTS, TUTORIAL_DSN, cut
 
 import pgallop
 
@@ -41,11 +41,11 @@ class Run(NamedTuple):
     errors: str
 
 
-def run(program: Program, dsn: str, folder: Path) -> Run:
-    script = folder / f"{program.name}.py"
-    script.write_text(program.against(dsn), encoding="utf-8")
+def run(name: str, source: str, folder: Path, *options: str) -> Run:
+    script = folder / f"{name}.py"
+    script.write_text(source, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error", script],
+        [sys.executable, "-W", "error", *options, script],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(pgallop.__file__).parents[1])},
@@ -59,7 +59,7 @@ def run(program: Program, dsn: str, folder: Path) -> Run:
 def runs(empty_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """All of them, in the order of the text."""
     folder = tmp_path_factory.mktemp("programs")
-    return {name: run(program, empty_dsn, folder) for name, program in PROGRAMS.items()}
+    return {name: run(name, each.against(empty_dsn), folder) for name, each in PROGRAMS.items()}
 
 
 def test_all_programs_are_found() -> None:

@@ -1,0 +1,21 @@
+"""asyncpg's modules on pgallop: the names, signatures, defaults and quirks of asyncpg 0.32.
+
+`import pgallop.asyncpg as asyncpg` runs a program that was written for asyncpg; `install` lets
+libraries that import asyncpg by its name have this instead; `python -m pgallop.asyncpg program.py`
+runs a program as it is.
+
+Where it differs from asyncpg on purpose, and from pgallop's own classes, is listed in
+`pgallop.asyncpg.differences`.
+"""
+
+from pgallop.asyncpg import exceptions, types
+from pgallop.asyncpg._version import __version__
+from pgallop.asyncpg.connection import Connection, connect
+from pgallop.asyncpg.exceptions import *  # noqa: F403 (they belong to asyncpg's vocabulary)
+from pgallop.asyncpg.installation import install, is_installed, uninstall
+from pgallop.asyncpg.pool import Pool, create_pool
+from pgallop.asyncpg.protocol import Record
+from pgallop.asyncpg.types import *  # noqa: F403 (so do the classes of values)
+
+__all__ = ["Connection", "Pool", "Record", "connect", "create_pool"]
+__all__ += exceptions.__all__  # pyright: ignore[reportUnsupportedDunderAll]

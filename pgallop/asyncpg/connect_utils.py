@@ -1,0 +1,271 @@
+"""How a connection comes about: the servers are tried in turn, each by `_connect_addr`."""
+
+import asyncio
+import dataclasses
+import enum
+import getpass
+import os
+import random
+from collections import namedtuple
+from collections.abc import Mapping
+from typing import Any
+
+from pgallop.asyncpg import protocol
+from pgallop.asyncpg.differences import CODECS, CONNECTION
+from pgallop.asyncpg.protocol.record import Record
+from pgallop.config.hosts import Host
+from pgallop.config.options import ConnectOptions, resolve
+from pgallop.deadlines import checked_seconds, timed_out
+from pgallop.errors import (
+    CannotConnectNowError,
+    ClientConfigurationError,
+    InterfaceError,
+    TargetServerAttributeNotMatched,
+    UnsupportedClientFeatureError,
+)
+from pgallop.knowledge import Knowledge
+from pgallop.rows.record import check_record_class
+from pgallop.transport.connect import open_link
+
+__all__ = ["SSLMode", "SessionAttribute"]
+
+
+class SSLMode(enum.IntEnum):
+    """libpq's sslmode."""
+
+    disable = 0
+    allow = 1
+    prefer = 2
+    require = 3
+    verify_ca = 4
+    verify_full = 5
+
+    @classmethod
+    def parse(cls, sslmode: "str | SSLMode") -> "SSLMode":
+        """The mode of this name, in which "-" and "_" are the same."""
+        if isinstance(sslmode, SSLMode):
+            return sslmode
+        return cls[sslmode.replace("-", "_")]
+
+
+class SessionAttribute(str, enum.Enum):
+    """libpq's target_session_attrs."""
+
+    any = "any"
+    primary = "primary"
+    standby = "standby"
+    prefer_standby = "prefer-standby"
+    read_write = "read-write"
+    read_only = "read-only"
+
+
+class ConnectionParameters(
+    namedtuple(
+        "ConnectionParameters",
+        "user password database ssl sslmode ssl_negotiation server_settings target_session_attrs"
+        " krbsrvname gsslib",
+    )
+):
+    """What a server is told, and how; tracers read `user` and `database`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<ConnectionParameters user={self.user!r} database={self.database!r}>"
+
+
+class ClientConfiguration(
+    namedtuple(
+        "ConnectionConfiguration",
+        "command_timeout statement_cache_size max_cached_statement_lifetime"
+        " max_cacheable_statement_size",
+    )
+):
+    """What a connection is told; beside asyncpg's fields what pgallop needs.
+
+    `deadline`: when connecting has to be over, on the loop's clock.
+    """
+
+    options: ConnectOptions
+    knowledge: Knowledge
+    hosts: Mapping[Any, Host]
+    deadline: float | None
+
+
+_ConnectionParameters = ConnectionParameters
+_ClientConfiguration = ClientConfiguration
+
+
+async def _connect(
+    *,
+    loop: asyncio.AbstractEventLoop | None,
+    connection_class: type[Any],
+    record_class: type[Record],
+    timeout: float | None = 60,
+    knowledge: Knowledge | None = None,
+    **arguments: Any,
+) -> Any:
+    """Connect to the first server that will do."""
+    check_classes(connection_class, record_class)
+    running = asyncio.get_running_loop()
+    if loop is not None and loop is not running:
+        raise InterfaceError(f"loop: {loop!r:.100} is not the loop that runs")
+    params, config = _parse_connect_arguments(record_class=record_class, **arguments)
+    seconds = None if timeout is None else checked_seconds(timeout)
+    config.knowledge = Knowledge() if knowledge is None else knowledge
+    config.deadline = None if seconds is None else running.time() + seconds
+    wanted: SessionAttribute = params.target_session_attrs
+    rejected: list[Any] = []
+    chosen = failure = None
+    try:
+        for addr in config.hosts:
+            try:
+                connection = await _connect_addr(
+                    addr=addr,
+                    loop=running,
+                    params=params,
+                    config=config,
+                    connection_class=connection_class,
+                    record_class=record_class,
+                )
+                rejected.append(connection)
+                if await _can_use_connection(connection, wanted, left(config, running)):
+                    chosen = connection
+                    break
+            except (OSError, CannotConnectNowError) as error:
+                failure = error
+        if chosen is None and rejected and wanted is SessionAttribute.prefer_standby:
+            chosen = random.choice(rejected)
+    finally:
+        for connection in rejected:
+            if connection is not chosen:
+                connection.terminate()
+    if chosen is not None:
+        return chosen
+    try:
+        raise failure or TargetServerAttributeNotMatched(
+            f"none of the hosts is of the kind that target_session_attrs={wanted.value!r} asks for"
+        )
+    finally:
+        del failure  # its traceback knows this frame
+
+
+async def _connect_addr(
+    *,
+    addr: tuple[str, int] | str,
+    loop: asyncio.AbstractEventLoop,
+    params: ConnectionParameters,
+    config: ClientConfiguration,
+    connection_class: type[Any],
+    record_class: type[Record],
+) -> Any:
+    """Connect to one server."""
+    seconds = left(config, loop)
+    if seconds is not None and seconds <= 0:
+        raise timed_out(config.options.timeout)
+    options = dataclasses.replace(
+        config.options, hosts=(config.hosts[addr],), password=params.password, timeout=seconds
+    )
+    session = protocol.Protocol(addr, None, params, record_class, loop)
+    session.link = link = await open_link(options, loop)
+    try:
+        return connection_class(session, link.stream, loop, addr, config, params)
+    except BaseException as error:  # of the code of a subclass
+        link.stream.lose(error)
+        raise
+
+
+def left(config: ClientConfiguration, loop: asyncio.AbstractEventLoop) -> float | None:
+    """How many seconds there are left for connecting."""
+    return None if config.deadline is None else config.deadline - loop.time()
+
+
+def check_classes(connection_class: object, record_class: object) -> None:
+    """Raise InterfaceError unless connections and rows can be of these classes."""
+    from pgallop.asyncpg.connection import Connection
+
+    if not isinstance(connection_class, type) or not issubclass(connection_class, Connection):
+        raise InterfaceError(
+            f"connection_class is expected to be a subclass of asyncpg.Connection, got "
+            f"{connection_class!r:.100}"
+        )
+    check_record_class(record_class)
+
+
+def _parse_connect_arguments(
+    *,
+    passfile: Any = None,
+    service: str | None = None,
+    servicefile: Any = None,
+    direct_tls: bool | None = None,
+    target_session_attrs: str | None = None,
+    krbsrvname: str | None = None,
+    gsslib: str | None = None,
+    **arguments: Any,
+) -> tuple[ConnectionParameters, ClientConfiguration]:
+    """What the arguments of `connect` come to, with the DSN and the environment."""
+    given = {"passfile": passfile, "service": service, "direct_tls": direct_tls}
+    for name, value in given.items():
+        if value:
+            raise UnsupportedClientFeatureError(f"{name}: pgallop does not have that yet")
+    try:
+        attribute = SessionAttribute(target_session_attrs or "any")
+    except ValueError:
+        raise ClientConfigurationError(
+            f"target_session_attrs is expected to be one of "
+            f"{', '.join([each.value for each in SessionAttribute])}, got {target_session_attrs!r}"
+        ) from None
+    options = dataclasses.replace(
+        resolve(**arguments, environ=os.environ, default_user=getpass.getuser),
+        codecs=CODECS,
+        **CONNECTION,
+    )
+    params = ConnectionParameters(
+        user=options.user,
+        password=options.password,
+        database=options.database,
+        ssl=options.ssl,
+        sslmode=options.ssl,
+        ssl_negotiation=None,
+        server_settings=dict(arguments.get("server_settings") or {}) or None,
+        target_session_attrs=attribute,
+        krbsrvname=krbsrvname,
+        gsslib=gsslib,
+    )
+    config = ClientConfiguration(
+        command_timeout=options.command_timeout,
+        statement_cache_size=options.statement_cache_size,
+        max_cached_statement_lifetime=options.max_cached_statement_lifetime,
+        max_cacheable_statement_size=options.max_cacheable_statement_size,
+    )
+    config.options = options
+    config.hosts = {addr_of(host): host for host in options.hosts}
+    return params, config
+
+
+def addr_of(host: Host) -> tuple[str, int] | str:
+    """A server as asyncpg has it: host and port, or the path of a Unix socket."""
+    return host.socket_path if host.is_unix else (host.host, host.port)
+
+
+# What a server has to be
+
+
+async def _can_use_connection(
+    connection: Any, attr: SessionAttribute, timeout: float | None = None
+) -> bool:
+    """Whether the server is of the kind that was asked for."""
+    if attr is SessionAttribute.any:
+        return True
+    settings = connection.get_settings()
+    is_read_only = settings.get("default_transaction_read_only") == "on"
+    if is_read_only and attr in (SessionAttribute.read_write, SessionAttribute.read_only):
+        return attr is SessionAttribute.read_only
+    reported = settings.get("in_hot_standby")  # since PostgreSQL 14
+    if reported is None:
+        is_standby = await connection.fetchval(
+            "SELECT pg_catalog.pg_is_in_recovery()", timeout=timeout
+        )
+    else:
+        is_standby = reported == "on"
+    return is_standby is (attr not in (SessionAttribute.primary, SessionAttribute.read_write))

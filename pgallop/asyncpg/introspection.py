@@ -1,0 +1,1 @@
+"""How asyncpg asks the catalogue about types: nothing of it is needed here."""

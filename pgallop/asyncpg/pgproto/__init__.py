@@ -1,0 +1,1 @@
+"""Where asyncpg has its values."""
