@@ -70,6 +70,8 @@ class Transaction:
         self._failure: BaseException | None = None
 
     def __del__(self) -> None:
+        if not hasattr(self, "_block"):
+            return  # its maker had no connection any more
         state = self._block.state
         if state is BlockState.NEW:
             # A block that was never started must not stay in its context's chain.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pgallop.asyncpg import protocol
-from pgallop.asyncpg.differences import CODECS, CONNECTION
+from pgallop.asyncpg.differences import ARGUMENTS, CODECS, CONNECTION
 from pgallop.asyncpg.protocol.record import Record
 from pgallop.config.hosts import Host
 from pgallop.config.options import ConnectOptions, resolve
@@ -215,8 +215,17 @@ def _parse_connect_arguments(
             f"target_session_attrs is expected to be one of "
             f"{', '.join([each.value for each in SessionAttribute])}, got {target_session_attrs!r}"
         ) from None
+    for name in ("host", "port"):  # as if it was not given
+        arguments[name] = arguments.get(name) or None
+    if isinstance(arguments.get("command_timeout"), str):
+        arguments["command_timeout"] = float(arguments["command_timeout"])
     options = dataclasses.replace(
-        resolve(**arguments, environ=os.environ, default_user=getpass.getuser),
+        resolve(
+            **arguments,
+            **ARGUMENTS,
+            environ=os.environ,
+            default_user=getpass.getuser,
+        ),
         codecs=CODECS,
         **CONNECTION,
     )

@@ -194,6 +194,11 @@ class Connection(NativeConnection):
             typename, schema=schema, encoder=encoder, decoder=decoder, format=format
         )
 
+    async def reload_schema_state(self) -> None:
+        """Forget what is known of types and statements; of a closed connection that is nothing."""
+        if not self.is_closed():
+            await super().reload_schema_state()
+
     # Facts
 
     def get_reset_query(self) -> str:

@@ -17,6 +17,7 @@ class Where(Enum):
 
     CODECS = "CodecChoices"
     CONNECTION = "ConnectOptions"
+    ARGUMENT = "resolve()"
     POOL = "PoolOptions"
     METHOD = "a method of the drop-in's classes"
 
@@ -86,6 +87,14 @@ CHOICES: tuple[Choice, ...] = (
         True,
     ),
     Choice(
+        "parameters in the DSN that libpq does not have",
+        "are refused, with the nearest one that it has",
+        "are settings of the session",
+        Where.ARGUMENT,
+        "unknown_as_settings",
+        True,
+    ),
+    Choice(
         "`acquire` without a timeout",
         "raises PoolTimeoutError after 30 seconds",
         "waits for ever",
@@ -108,4 +117,21 @@ CODECS = CodecChoices(**{each.option: each.value for each in CHOICES if each.whe
 CONNECTION: dict[str, Any] = {
     each.option: each.value for each in CHOICES if each.where is Where.CONNECTION
 }
+ARGUMENTS: dict[str, Any] = {
+    each.option: each.value for each in CHOICES if each.where is Where.ARGUMENT
+}
 POOL: dict[str, Any] = {each.option: each.value for each in CHOICES if each.where is Where.POOL}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where the drop-in differs from asyncpg. Tests refer to it by its `name`."""
+
+    name: str
+    topic: str
+    asyncpg: str
+    ours: str
+    why: str
+
+
+DIFFERENCES: tuple[Difference, ...] = ()

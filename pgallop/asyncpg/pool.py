@@ -51,7 +51,9 @@ class Pool(NativePool):
         record_class: type[Record],
         **connect_kwargs: Any,
     ) -> None:
-        connect_utils.check_classes(connection_class, record_class)
+        for kind, base in ((connection_class, Connection), (record_class, Record)):
+            if not isinstance(kind, type) or not issubclass(kind, base):
+                raise TypeError(f"expected a subclass of asyncpg.{base.__name__}, got {kind!r:.100}")
         self._loop = loop
         self._connection_class = connection_class
         self._record_class = record_class

@@ -162,7 +162,8 @@ def codec_of(info: TypeInfo, parts: list[Codec], registry: Registry) -> Codec:
     if info.kind == ENUM:
         return StrCodec(info.oid, info.name)
     if not parts:
-        known = extension_codec(info, registry) if info.extended else None
+        is_known = info.extended and registry.choices.extensions
+        known = extension_codec(info, registry) if is_known else None
         return TextCodec(info.oid, info.name) if known is None else known
     part = parts[0]
     if info.kind == ARRAY:
@@ -175,9 +176,7 @@ def codec_of(info: TypeInfo, parts: list[Codec], registry: Registry) -> Codec:
 
 
 def extension_codec(info: TypeInfo, registry: Registry) -> Codec | None:
-    """The codec of an extension's type, if that is known by its name, and is to be used."""
-    if not registry.choices.extensions:
-        return None
+    """The codec of an extension's type, if that is known by its name."""
     return extensions.codec_for(info.name, info.oid, registry.choices, binary=info.has_binary)
 
 

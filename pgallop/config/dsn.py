@@ -45,7 +45,7 @@ _NAME: Final = re.compile(r"[a-z_][a-z0-9_.]{,62}", re.IGNORECASE | re.ASCII)
 _FORMS: Final = "postgresql://user:password@host:port/database or key=value pairs"
 
 
-def parse_dsn(dsn: str) -> dict[str, str]:
+def parse_dsn(dsn: str, *, others: bool = False) -> dict[str, str]:
     """Split a connection string into libpq's parameters.
 
     Nothing is looked up or checked beyond the syntax and the names: ports are still text, several
@@ -53,6 +53,7 @@ def parse_dsn(dsn: str) -> dict[str, str]:
 
     Args:
         dsn: a URI (`postgresql://` or `postgres://`) or `key=value` pairs.
+        others: take parameters that libpq does not have, too.
 
     Returns:
         The parameters by libpq's name (`host`, `port`, `user`, `password`, `dbname`, ...). Where a
@@ -72,17 +73,17 @@ def parse_dsn(dsn: str) -> dict[str, str]:
     """
     dsn = Given("dsn", dsn, private=True).text()
     if scheme := _SCHEME.match(dsn):
-        return _parse_uri(dsn, scheme.end())
+        return _parse_uri(dsn, scheme.end(), others)
     if _OTHER_SCHEME.match(dsn):
         raise _malformed(0, "the scheme has to be postgresql:// or postgres://, with no +driver")
-    return _parse_pairs(dsn)
+    return _parse_pairs(dsn, others)
 
 
 def _malformed(position: int, problem: str) -> ClientConfigurationError:
     return ClientConfigurationError(f"invalid DSN, at character {position + 1}: {problem}")
 
 
-def _parse_uri(dsn: str, start: int) -> dict[str, str]:
+def _parse_uri(dsn: str, start: int, others: bool) -> dict[str, str]:
     result: dict[str, str] = {}
     slash = dsn.find("/", start)
     at = dsn.find("@", start, slash if slash >= 0 else len(dsn))
@@ -96,7 +97,7 @@ def _parse_uri(dsn: str, start: int) -> dict[str, str]:
         if dbname := dsn[position + 1 : end]:
             result["dbname"] = _decode(dbname, position + 1)
         position = end
-    return result | _parse_query(dsn, position + 1)
+    return result | _parse_query(dsn, position + 1, others)
 
 
 def _parse_credentials(dsn: str, start: int, at: int, result: dict[str, str]) -> None:
@@ -142,7 +143,7 @@ def _parse_hosts(dsn: str, start: int, result: dict[str, str]) -> int:
     return position
 
 
-def _parse_query(dsn: str, start: int) -> dict[str, str]:
+def _parse_query(dsn: str, start: int, others: bool) -> dict[str, str]:
     result: dict[str, str] = {}
     position = start
     while position < len(dsn):
@@ -157,12 +158,12 @@ def _parse_query(dsn: str, start: int) -> dict[str, str]:
         value = _decode(raw_value, end - len(raw_value))
         if (keyword, value) == ("ssl", "true"):  # as JDBC spells it; libpq takes it too
             keyword, value = "sslmode", "require"
-        result[_known(keyword, dsn, position, result)] = value
+        result[_known(keyword, dsn, position, result, others)] = value
         position = end + 1
     return result
 
 
-def _parse_pairs(dsn: str) -> dict[str, str]:
+def _parse_pairs(dsn: str, others: bool) -> dict[str, str]:
     result: dict[str, str] = {}
     position = _skip_space(dsn, 0)
     while position < len(dsn):
@@ -178,7 +179,7 @@ def _parse_pairs(dsn: str) -> dict[str, str]:
         value = (_QUOTED if quoted else _PLAIN).match(dsn, keyword.end())
         if value is None:
             raise _malformed(keyword.end(), "this quoted value has no closing single quote")
-        name = _known(keyword[1], dsn, position, result)
+        name = _known(keyword[1], dsn, position, result, others)
         result[name] = _ESCAPED.sub(r"\1", value[1])
         position = _skip_space(dsn, value.end())
     return result
@@ -211,15 +212,15 @@ def _decode(part: str, position: int) -> str:
     raise problem
 
 
-def _known(keyword: str, dsn: str, position: int, earlier: Iterable[str]) -> str:
+def _known(keyword: str, dsn: str, position: int, earlier: Iterable[str], others: bool) -> str:
     """Return the parameter's name, or raise the error for one that libpq does not have."""
     if keyword == "database":
         return "dbname"
-    if keyword in PARAMETERS:
+    if keyword in PARAMETERS or (others and _NAME.fullmatch(keyword)):
         return keyword
     # What follows a secret parameter, or stands before an "@", can be a piece of a secret that
     # was not encoded: such a word is not shown.
-    hidden = "@" in dsn[position:] or any(PARAMETERS[name].secret for name in earlier)
+    hidden = "@" in dsn[position:] or any(name in PARAMETERS and PARAMETERS[name].secret for name in earlier)
     named = not hidden and _NAME.fullmatch(keyword) is not None
     shown = f' "{keyword}"' if named else ""
     setting = keyword if named else "name"

@@ -172,6 +172,7 @@ def resolve(
     vectors: Vectors = "list",
     geometry: Geometry = "bytes",
     codecs: TypeCodecs | None = None,
+    unknown_as_settings: bool = False,
     environ: Mapping[str, str],
     default_user: Callable[[], str],
     socket_directories: Sequence[str] = SOCKET_DIRECTORIES,
@@ -180,7 +181,8 @@ def resolve(
 
     Args: those of `ConnectOptions`, `TcpOptions` and `resolve_codecs`; `host` and `port` as in
         `resolve_hosts`; `ssl=True` is "verify", `ssl=False` "disable", a str one of libpq's modes.
-        `default_user` is asked when nobody named the role.
+        `default_user` is asked when nobody named the role. `unknown_as_settings`: parameters of the
+        DSN that libpq does not have are settings of the session, as in asyncpg.
 
     Raises:
         ClientConfigurationError: a value is malformed.
@@ -191,7 +193,9 @@ def resolve(
     Source: PostgreSQL documentation, libpq, "Parameter Key Words", "Environment Variables".
     """
     check_record_class(record_class)
-    sources = Sources({} if dsn is None else parse_dsn(dsn), environ)
+    parameters = {} if dsn is None else parse_dsn(dsn, others=unknown_as_settings)
+    others = {name: parameters[name] for name in parameters if name not in PARAMETERS}
+    sources = Sources(parameters, environ)
     secret = _password(sources, password)
     _refuse_unsupported(sources, has_password=secret is not None, has_context=_is_context(ssl))
     hosts = resolve_hosts(sources, host, port, socket_directories)
@@ -203,7 +207,7 @@ def resolve(
         user=role,
         password=secret,
         database=_name(sources, "dbname", Given("database", database)) or role,
-        server_settings=_settings(sources, server_settings),
+        server_settings=_settings(sources, server_settings, others),
         ssl=_ssl(sources, ssl, hosts),
         timeout=_connect_timeout(sources, timeout),
         command_timeout=_seconds_or_none(Given("command_timeout", command_timeout)),
@@ -288,8 +292,10 @@ def _os_user(default_user: Callable[[], str]) -> str:
     return name
 
 
-def _settings(sources: Sources, server_settings: object) -> Mapping[str, str]:
-    settings = _checked_settings(server_settings)
+def _settings(
+    sources: Sources, server_settings: object, others: Mapping[str, str]
+) -> Mapping[str, str]:
+    settings = _checked_settings(others) | _checked_settings(server_settings)
     taken = {name.lower() for name in settings}  # the server folds their case
     found = {
         "client_encoding": sources.find("client_encoding"),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import asyncpg
 
@@ -100,10 +103,7 @@ class Outcome:
 
         An exception is if it is caught by all that catches the other one.
         """
-        mine, others = self.failure, other.failure
-        if mine is None or others is None:
-            return mine is others and same(self.value, other.value)
-        return mine.family >= others.family and mine.sqlstate == others.sqlstate
+        return serves(self.failure, other.failure) and serves(self.value, other.value)
 
     def __str__(self) -> str:
         if self.failure is None:
@@ -111,8 +111,16 @@ class Outcome:
         return f"raised {self.failure.kind} {sorted(self.failure.family)} {self.failure.sqlstate}"
 
 
-def same(value: Any, other: Any) -> bool:
-    return type(value) is type(other) and bool(value == other)
+def serves(mine: Any, theirs: Any) -> bool:
+    """Whether a program that expects `theirs` is served by `mine`."""
+    if type(mine) is not type(theirs):
+        return False
+    if isinstance(mine, Failure):
+        states = (mine.sqlstate, None)  # where they have none any will do
+        return mine.family >= theirs.family and theirs.sqlstate in states
+    if isinstance(mine, list | tuple):
+        return len(mine) == len(theirs) and all(map(serves, mine, theirs))
+    return bool(mine == theirs)
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -143,20 +151,22 @@ async def outcome(ask: Ask, session: Session) -> Outcome:
 def plain(value: Any) -> Any:
     """What can be compared of a value, whichever driver it is of."""
     kind = type(value)
-    if kind.__name__ == "Record" or is_record(value):
+    if is_record(value):
         return (kind.__name__, [(name, plain(each)) for name, each in value.items()])
     if isinstance(value, BaseException):
         return failure_of(value)
     if kind in (list, tuple, set, frozenset):
         return kind(map(plain, value))
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: plain(each) for name, each in value.items()}
-    if kind.__module__.startswith(("asyncpg", "pgallop")):
-        if isinstance(value, tuple):
-            return (kind.__name__, list(map(plain, value)))
-        return (kind.__name__, *parts(value))
-    if kind.__name__ == "UUID":
+    if isinstance(value, UUID):
         return ("UUID", str(value))
+    if isinstance(value, timedelta):
+        return timedelta(value.days, value.seconds, value.microseconds)
+    if isinstance(value, float | Decimal):
+        return (kind.__name__, repr(value))  # not a number equals nothing
+    if kind.__module__.startswith(("asyncpg", "pgallop")):
+        return (kind.__name__, *parts(value))
     return value
 
 
@@ -167,10 +177,13 @@ def is_record(value: Any) -> bool:
 def parts(value: Any) -> Iterator[Any]:
     """What a value of a class of the driver's own consists of."""
     name = type(value).__name__
-    if name == "Range":
+    if isinstance(value, tuple):
+        yield from map(plain, value)
+    elif name == "Range":
         yield from map(plain, (value.lower, value.upper))
         yield from (value.lower_inc, value.upper_inc, value.isempty)
     elif name == "BitString":
         yield value.as_string()
-    elif name in ("Box", "Line", "LineSegment", "Path", "Point", "Polygon"):
-        yield repr(value)
+    elif name in ("Path", "Polygon"):
+        yield from map(plain, value.points)
+        yield value.is_closed

@@ -34,11 +34,7 @@ cases(
         "out of range": lambda s: s.conn.fetch("SELECT $1::int2", 40000),
         "no type": lambda s: s.conn.fetch("SELECT $1", "x"),
         "several statements": lambda s: s.conn.fetch("SELECT 1; SELECT 2"),
-        "query is None": lambda s: s.conn.fetch(None),
-        "query is bytes": lambda s: s.conn.fetch(b"SELECT 1"),
         "empty query": lambda s: s.conn.fetch(""),
-        "NUL in the query": lambda s: s.conn.fetch("SELECT 1 \0"),
-        "NUL in an argument": lambda s: s.conn.fetch("SELECT $1::text", "a\0b"),
         "surrogate in an argument": lambda s: s.conn.fetch("SELECT $1::text", "\ud800"),
         "unknown keyword": lambda s: s.conn.fetch(ONE, nothing=1),
         "record_class is none": lambda s: s.conn.fetch(ONE, record_class=dict),
@@ -66,7 +62,6 @@ cases(
         "the last column": lambda s: s.conn.fetchval(ROWS, column=-1),
         "no such column": lambda s: s.conn.fetchval(ONE, column=1),
         "no such name": lambda s: s.conn.fetchval(ONE, column="two"),
-        "column is None": lambda s: s.conn.fetchval(ONE, column=None),
     },
 )
 cases(
@@ -77,12 +72,42 @@ cases(
         "a script": lambda s: s.conn.execute("CREATE TEMP TABLE t (a int); INSERT INTO t VALUES (1)"),
         "arguments": lambda s: s.conn.execute("SELECT $1::int", 1),
         "a script with arguments": lambda s: s.conn.execute("SELECT $1::int; SELECT 1", 1),
-        "empty": lambda s: s.conn.execute(""),
         "error": lambda s: s.conn.execute("SELECT 1; SELECT 1 / 0"),
         "timeout": lambda s: s.conn.execute("SELECT pg_sleep(5)", timeout=0.05),
-        "None": lambda s: s.conn.execute(None),
         "wrong type": lambda s: s.conn.execute("SELECT $1::int", "one"),
     },
+)
+
+
+cases(
+    "Connection.fetch Connection.execute",
+    {
+        "query is None": lambda s: s.conn.fetch(None),
+        "query is bytes": lambda s: s.conn.fetch(b"SELECT 1"),
+        "script is None": lambda s: s.conn.execute(None),
+        "statement is None": lambda s: s.conn.prepare(None),
+    },
+    differs="query-is-no-text",
+)
+cases(
+    "Connection.fetch",
+    {
+        "NUL in the query": lambda s: s.conn.fetch("SELECT 1 \0"),
+        "NUL in an argument": lambda s: s.conn.fetch("SELECT $1::text", "a\0b"),
+    },
+    differs="nul",
+)
+case("Connection.execute", "empty", differs="empty-script")(lambda s: s.conn.execute(""))
+cases(
+    "Connection.executemany",
+    {
+        "no iterable": lambda s: s.conn.executemany("SELECT $1::int", 1),
+        "no sequences": lambda s: s.conn.executemany("SELECT $1::int", [1]),
+    },
+    differs="arguments-are-no-sequences",
+)
+case("Connection.fetchval", "column is None", differs="record-keys")(
+    lambda s: s.conn.fetchval(ONE, column=None)
 )
 
 
@@ -117,8 +142,6 @@ cases(
         "nothing": lambda s: s.conn.executemany("SELECT $1::int", []),
         "generator": lambda s: s.conn.executemany("SELECT $1::int", ((i,) for i in range(3))),
         "too few": lambda s: s.conn.executemany("SELECT $1::int, $2::int", [(1,)]),
-        "no iterable": lambda s: s.conn.executemany("SELECT $1::int", 1),
-        "no sequences": lambda s: s.conn.executemany("SELECT $1::int", [1]),
         "syntax error": lambda s: s.conn.executemany("SELEC $1", [(1,)]),
         "timeout": lambda s: s.conn.executemany("SELECT pg_sleep($1)", [(5,)], timeout=0.05),
     },
@@ -215,14 +238,27 @@ async def cancelled(s: Session) -> Any:
     return task.cancelled(), await s.conn.fetchval(ONE)
 
 
-@case("Connection.fetchval", "killed by the administrator")
-async def killed(s: Session) -> Any:
+async def kill(s: Session) -> None:
     other = await s.apg.connect(s.dsn)
     try:
         await other.fetchval("SELECT pg_terminate_backend($1)", s.conn.get_server_pid())
     finally:
         await other.close()
-    return await s.conn.fetchval("SELECT pg_sleep(1)")
+    await asyncio.sleep(0.05)
+
+
+@case("Connection.fetchval", "behind the administrator's kill")
+async def behind_a_kill(s: Session) -> Any:
+    await kill(s)
+    return await s.conn.fetchval(ONE)
+
+
+@case("Connection.fetchval", "killed by the administrator", differs="lost-connection")
+async def killed(s: Session) -> Any:
+    task = asyncio.ensure_future(s.conn.fetchval("SELECT pg_sleep(5)"))
+    await asyncio.sleep(0.05)
+    await kill(s)
+    return await task
 
 
 @case("Connection.fetch", "two at once", differs="concurrent-statements")

@@ -112,7 +112,7 @@ for verb in ("fetch", "fetchval", "execute", "is_closed", "transaction", "close"
         return await result if hasattr(result, "__await__") else result
 
 
-@pooled("PoolConnectionProxy.close", "within the block")
+@pooled("PoolConnectionProxy.close", "within the block", "closed-in-a-block")
 async def close_within(s: Session, pool: Any) -> Any:
     async with pool.acquire() as conn:
         await conn.close()
@@ -195,7 +195,7 @@ async def awaited_twice(s: Session) -> Any:
         return again is pool, (await pool) is pool
 
 
-@case("Pool.__await__", "when it is closed")
+@case("Pool.__await__", "when it is closed", differs="closed-pool")
 async def awaited_closed(s: Session) -> Any:
     pool = await s.apg.create_pool(s.dsn, min_size=1, max_size=1)
     await pool.close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pgallop.codecs._oids import OIDS
 from pgallop.into import asked_for, built
 from pgallop.many import run_many
-from pgallop.rows.record import Record
+from pgallop.rows.record import Record, check_record_class
 from pgallop.rows.typed import check_target
 from pgallop.statement import described
 from pgallop.types import Attribute, ServerSettings, Type
@@ -185,6 +185,8 @@ class BaseProtocol:
         record_class: type[Record] | None,
     ) -> PreparedStatementState:
         """Prepare a statement that is kept, under that name; one of its own if None."""
+        if record_class is not None:
+            check_record_class(record_class)
         handle, parameters, attributes = await described(
             self._dispatch, query, stmt_name, seconds(timeout)
         )

@@ -1,0 +1,150 @@
+"""`connect`: what it takes, and how it fails."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from drop_in.case import Session, case, cases
+
+
+def connecting(**options: Any) -> Any:
+    """Connect with these arguments, and ask something."""
+
+    async def ask(s: Session) -> Any:
+        conn = await s.apg.connect(**{"dsn": s.dsn, **options})
+        try:
+            return await conn.fetchval("SELECT 1"), conn.is_closed()
+        finally:
+            await conn.close()
+
+    return ask
+
+
+cases(
+    "connect",
+    {
+        f"{options}": connecting(**options)
+        for options in (
+            {},
+            {"timeout": 5},
+            {"timeout": None},
+            {"timeout": 0},
+            {"timeout": -1},
+            {"command_timeout": 5},
+            {"command_timeout": 0},
+            {"command_timeout": -1},
+            {"command_timeout": "5"},
+            {"command_timeout": "soon"},
+            {"command_timeout": True},
+            {"statement_cache_size": 0},
+            {"statement_cache_size": -1},
+            {"statement_cache_size": True},
+            {"statement_cache_size": None},
+            {"max_cached_statement_lifetime": 0},
+            {"max_cached_statement_lifetime": -1},
+            {"max_cacheable_statement_size": -1},
+            {"server_settings": {"application_name": "x"}},
+            {"server_settings": {"nothing_known": "x"}},
+            {"server_settings": {"work_mem": 5}},
+            {"server_settings": []},
+            {"ssl": False},
+            {"ssl": "disable"},
+            {"ssl": "prefer"},
+            {"ssl": "sometimes"},
+            {"connection_class": dict},
+            {"record_class": dict},
+            {"target_session_attrs": "any"},
+            {"target_session_attrs": "primary"},
+            {"target_session_attrs": "read-write"},
+            {"target_session_attrs": "standby"},
+            {"target_session_attrs": "prefer-standby"},
+            {"target_session_attrs": "read-only"},
+            {"target_session_attrs": "best"},
+            {"database": "nowhere"},
+            {"user": "nobody_known"},
+            {"host": "127.0.0.1", "port": 1},
+            {"host": "/nowhere"},
+            {"host": "name.invalid"},
+            {"port": "no port"},
+            {"port": 0},
+            {"port": [1, 2]},
+            {"nothing": 1},
+            {"password": lambda: "x"},
+        )
+    },
+)
+cases(
+    "connect",
+    {
+        f"dsn={dsn}": connecting(dsn=dsn, timeout=5)
+        for dsn in (
+            "http://localhost/x",
+            "postgresql://127.0.0.1:1/x",
+            "postgresql://localhost:port/x",
+            "postgresql://user@name.invalid/x",
+        )
+    },
+)
+
+
+@case("connect", "parameters in the DSN become settings of the server")
+async def settings_in_dsn(s: Session) -> Any:
+    conn = await s.apg.connect(f"{s.dsn}?application_name=dsn&search_path=pg_temp")
+    try:
+        return await conn.fetchrow(
+            "SELECT current_setting('application_name'), current_setting('search_path')"
+        )
+    finally:
+        await conn.close()
+
+
+@case("connect", "several hosts")
+async def several_hosts(s: Session) -> Any:
+    port = urlsplit(s.dsn).port
+    conn = await s.apg.connect(host=["127.0.0.1", "127.0.0.1"], port=[1, port], user="postgres")
+    try:
+        return conn._addr[0], conn._addr[1] == port, conn._params.user, conn._params.database
+    finally:
+        await conn.close()
+
+
+@case("connect", "a coroutine function for the password")
+async def async_password(s: Session) -> Any:
+    async def password() -> str:
+        return "x"
+
+    return await connecting(password=password)(s)
+
+
+@case("connect", "connection_class and record_class")
+async def classes(s: Session) -> Any:
+    class Row(s.apg.Record):  # type: ignore[name-defined, misc]
+        pass
+
+    class Conn(s.apg.Connection):  # type: ignore[name-defined, misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.mine = len(args)
+
+    conn = await s.apg.connect(s.dsn, connection_class=Conn, record_class=Row)
+    try:
+        return type(conn).__name__, conn.mine, await conn.fetchrow("SELECT 1 AS a")
+    finally:
+        await conn.close()
+
+
+case("connect", "TLS from a server without it", differs="no-tls")(connecting(ssl="require"))
+
+
+@case("connect", "async with", differs="async-with-connect")
+async def async_with(s: Session) -> Any:
+    async with s.apg.connect(s.dsn) as conn:
+        return await conn.fetchval("SELECT 1")
+
+
+@case("connect", "another loop")
+async def another_loop(s: Session) -> Any:
+    import asyncio
+
+    return await connecting(loop=asyncio.get_running_loop())(s)
