@@ -14,13 +14,14 @@ from pgallop.asyncpg.serverversion import as_asyncpg
 from pgallop.asyncpg.transaction import Transaction
 from pgallop.connecting import ConnectCall
 from pgallop.connection import Connection as NativeConnection
-from pgallop.errors import InterfaceError, UnsupportedClientFeatureError
+from pgallop.errors import UnsupportedClientFeatureError
+from pgallop.query_log import LoggedQuery
 from pgallop.types import ServerVersion
 
 if TYPE_CHECKING:
     from pgallop.asyncpg.connect_utils import ClientConfiguration, ConnectionParameters
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection", "LoggedQuery", "connect"]
 
 
 class Connection(NativeConnection):

@@ -134,4 +134,141 @@ class Difference:
     why: str
 
 
-DIFFERENCES: tuple[Difference, ...] = ()
+# By topic: calls, values, errors, the pool.
+DIFFERENCES: tuple[Difference, ...] = (
+    Difference(
+        "concurrent-statements",
+        "statements of several tasks on one connection",
+        'InterfaceError "another operation is in progress"',
+        "they queue, and travel together",
+        "it is what pgallop is for; a program that has kept its connections to one task each does "
+        "not notice",
+    ),
+    Difference(
+        "async-with-connect",
+        "`async with connect(...)`",
+        "TypeError",
+        "closes the connection at the end of the block",
+        "`await connect(...)` is as it was",
+    ),
+    Difference(
+        "transaction-aenter",
+        "`async with conn.transaction() as t`",
+        "`t` is None",
+        "`t` is the transaction",
+        "nobody needs None",
+    ),
+    Difference(
+        "closed-in-a-block",
+        "`conn.close()` within `async with pool.acquire() as conn`",
+        "what is called on `conn` behind it raises InterfaceError, `is_closed()` too",
+        "`is_closed()` is True",
+        "it is the truth",
+    ),
+    Difference(
+        "closed-pool",
+        "`await pool` of a pool that is closed",
+        "gives the closed pool",
+        "InterfaceError",
+        "the mistake shows where it was made",
+    ),
+    Difference(
+        "query-is-no-text",
+        "a query that is no str",
+        "TypeError or AttributeError, from within",
+        "InterfaceError that says so",
+        "a mistake gets an error of the driver's",
+    ),
+    Difference(
+        "empty-script",
+        '`execute("")`',
+        "AttributeError, from within",
+        '`""`, for there is no command',
+        "an empty script is one",
+    ),
+    Difference(
+        "nul",
+        "a NUL character in a query or in text",
+        "the server refuses it, and ends the transaction; in a query it is a violation of the "
+        "protocol",
+        "InterfaceError or DataError before anything is sent",
+        "the transaction goes on",
+    ),
+    Difference(
+        "arguments-are-no-sequences",
+        "`executemany` with something else than sequences of arguments",
+        "TypeError, or DataError",
+        "InterfaceError that says what was expected",
+        "a mistake gets an error of the driver's",
+    ),
+    Difference(
+        "number-of-rows",
+        "`cursor.fetch()` with something else than a number",
+        "TypeError",
+        "InterfaceError",
+        "a mistake gets an error of the driver's",
+    ),
+    Difference(
+        "record-keys",
+        "`record[key]` where `key` is neither text, a number nor a slice",
+        "KeyError",
+        "TypeError",
+        "as with any sequence",
+    ),
+    Difference(
+        "no-tls",
+        "`ssl='require'` where the server has no TLS",
+        "ConnectionError",
+        "InterfaceError with a hint",
+        "trying again does not help",
+    ),
+    Difference(
+        "fractions",
+        "1.5 as an argument of an integer type",
+        "1 is sent",
+        "DataError",
+        "nothing is lost silently",
+    ),
+    Difference(
+        "numbers-as-addresses",
+        "1 as an argument of type inet",
+        "0.0.0.1 is sent",
+        "DataError",
+        "it is a mistake",
+    ),
+    Difference(
+        "out-of-range",
+        "dates and times that Python does not have, such as the year 10000",
+        "OverflowError or ValueError from within, or another value",
+        "DataError that names the column; `out_of_range=` of `pgallop.connect` has other ways",
+        "DataError is a ValueError, and is caught where errors of the database are",
+    ),
+    Difference(
+        "infinite-interval",
+        "an infinite interval",
+        "OverflowError",
+        "an InfiniteInterval, a `timedelta`",
+        "PostgreSQL 17 has them",
+    ),
+    Difference(
+        "timetz-seconds",
+        "the seconds of a UTC offset of timetz",
+        "are cut off",
+        "are kept",
+        "it is another time without them",
+    ),
+    Difference(
+        "circle",
+        "the centre of a Circle",
+        "a tuple of numbers",
+        "a Point, which is a tuple of numbers",
+        "as in all other classes",
+    ),
+    Difference(
+        "representations",
+        "`repr()` of values, connections and the like",
+        "`<BitString 1010>`, `asyncpg.pgproto.types.Point((1.0, 2.0))`",
+        "`BitString('1010')`, `Point(1.0, 2.0)`",
+        "what can be typed in again",
+    ),
+)

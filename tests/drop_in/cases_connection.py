@@ -253,7 +253,7 @@ async def behind_a_kill(s: Session) -> Any:
     return await s.conn.fetchval(ONE)
 
 
-@case("Connection.fetchval", "killed by the administrator", differs="lost-connection")
+@case("Connection.fetchval", "killed by the administrator")
 async def killed(s: Session) -> Any:
     task = asyncio.ensure_future(s.conn.fetchval("SELECT pg_sleep(5)"))
     await asyncio.sleep(0.05)
@@ -285,7 +285,7 @@ async def settings(s: Session) -> Any:
     return found.server_encoding, found.TimeZone, found.client_encoding, hasattr(found, "nothing")
 
 
-@case("Connection.get_reset_query", "", differs="reset-query")
+@case("Connection.get_reset_query", "")
 async def reset_query(s: Session) -> Any:
     return s.conn.get_reset_query()
 

@@ -93,7 +93,7 @@ async def query_loggers(s: Session) -> Any:
         heard.append((record.query, record.args, record.timeout, record.exception))
 
     s.conn.add_query_logger(log)
-    await s.conn.fetchval("SELECT $1::int", 1, timeout=3)
+    await s.conn.fetchval("SELECT $1::int", 1, timeout=3.0)
     await s.conn.execute("SELECT 1")
     try:
         await s.conn.fetch("SELECT 1 / 0")
