@@ -8,11 +8,14 @@ Where it differs from asyncpg on purpose, and from pgallop's own classes, is lis
 `pgallop.asyncpg.differences`.
 """
 
-from pgallop.asyncpg import exceptions, types
-from pgallop.asyncpg._version import __version__
+from pgallop.asyncpg import exceptions as exceptions
+from pgallop.asyncpg import types as types
+from pgallop.asyncpg._version import __version__ as __version__
 from pgallop.asyncpg.connection import Connection, connect
 from pgallop.asyncpg.exceptions import *  # noqa: F403 (they belong to asyncpg's vocabulary)
-from pgallop.asyncpg.installation import install, is_installed, uninstall
+from pgallop.asyncpg.installation import install as install
+from pgallop.asyncpg.installation import is_installed as is_installed
+from pgallop.asyncpg.installation import uninstall as uninstall
 from pgallop.asyncpg.pool import Pool, create_pool
 from pgallop.asyncpg.protocol import Record
 from pgallop.asyncpg.types import *  # noqa: F403 (so do the classes of values)

@@ -48,7 +48,7 @@ class SSLMode(enum.IntEnum):
         return cls[sslmode.replace("-", "_")]
 
 
-class SessionAttribute(str, enum.Enum):
+class SessionAttribute(str, enum.Enum):  # noqa: UP042 (as in asyncpg)
     """libpq's target_session_attrs."""
 
     any = "any"

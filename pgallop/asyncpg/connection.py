@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pgallop.asyncpg import connect_utils
 from pgallop.asyncpg.cursor import CursorFactory
 from pgallop.asyncpg.prepared_stmt import PreparedStatement
-from pgallop.asyncpg.protocol.protocol import Protocol, PreparedStatementState
+from pgallop.asyncpg.protocol.protocol import PreparedStatementState, Protocol
 from pgallop.asyncpg.protocol.record import Record
 from pgallop.asyncpg.serverversion import as_asyncpg
 from pgallop.asyncpg.transaction import Transaction
@@ -141,7 +141,7 @@ class Connection(NativeConnection):
 
     # What is made of it
 
-    async def prepare(  # type: ignore[override]
+    async def prepare(
         self,
         query: str,
         *,

@@ -36,9 +36,7 @@ class CursorFactory(NativeFactory[Any]):
         timeout: float | None,
         record_class: type[Record] | None,
     ) -> None:
-        super().__init__(
-            read(connection, query, state, args, prefetch, timeout, record_class)
-        )
+        super().__init__(read(connection, query, state, args, prefetch, timeout, record_class))
         self._connection = connection
         self._query = query
         self._state = state
@@ -60,9 +58,7 @@ class CursorFactory(NativeFactory[Any]):
     def __await__(self) -> "Generator[Any, None, Cursor]":
         if self._reading.prefetch is not None:
             raise InterfaceError("prefetch argument can only be specified for iterable cursor")
-        cursor = Cursor(
-            self._connection, self._query, self._state, self._args, self._record_class
-        )
+        cursor = Cursor(self._connection, self._query, self._state, self._args, self._record_class)
         return cursor._init(self._reading.timeout).__await__()  # pyright: ignore[reportPrivateUsage]
 
 

@@ -1,7 +1,7 @@
 """`install`: libraries that import asyncpg by its name get pgallop's.
 
-The modules are those of `pgallop.asyncpg` under a second name, not copies: a class has one identity,
-whichever name it was imported by.
+The modules are those of `pgallop.asyncpg` under a second name, not copies: a class has one
+identity, whichever name it was imported by.
 """
 
 import sys
@@ -14,6 +14,7 @@ from importlib.metadata import Distribution, DistributionFinder
 from importlib.util import find_spec
 from os import PathLike
 from types import ModuleType
+from typing import Any
 
 from pgallop.asyncpg._version import __version__
 from pgallop.errors import InterfaceWarning
@@ -60,7 +61,7 @@ class StandInDistribution(Distribution):
     def read_text(self, filename: str) -> str | None:
         return METADATA if filename == "METADATA" else None
 
-    def locate_file(self, path: "str | PathLike[str]") -> "PathLike[str]":
+    def locate_file(self, path: "str | PathLike[str]") -> Any:
         raise FileNotFoundError(f"{path}: asyncpg is stood in for by pgallop, and has no files")
 
 
@@ -85,9 +86,10 @@ class StandInFinder(DistributionFinder, MetaPathFinder):
         return spec
 
     def find_distributions(
-        self, context: DistributionFinder.Context = DistributionFinder.Context()
+        self, context: DistributionFinder.Context | None = None
     ) -> Iterator[Distribution]:
-        if context.name is None or context.name.lower() == NAME:
+        name = None if context is None else context.name
+        if name is None or name.lower() == NAME:
             yield StandInDistribution()
 
 

@@ -8,7 +8,6 @@ from pgallop.asyncpg import connect_utils, connection
 from pgallop.asyncpg.connection import Connection
 from pgallop.asyncpg.differences import POOL
 from pgallop.asyncpg.protocol.record import Record
-from pgallop.errors import InterfaceError
 from pgallop.pool.keeper import State
 from pgallop.pool.lease import PoolAcquireContext, foreign
 from pgallop.pool.lease import PoolConnectionProxy as NativeProxy
@@ -17,7 +16,7 @@ from pgallop.pool.pool import Pool as NativePool
 __all__ = ["Pool", "PoolAcquireContext", "PoolConnectionProxy", "create_pool"]
 
 
-class PoolConnectionProxy(NativeProxy, Connection):  # type: ignore[misc]
+class PoolConnectionProxy(NativeProxy, Connection):
     """A connection of a pool, from `Pool.acquire` until it is released."""
 
     __slots__ = ()
@@ -53,13 +52,18 @@ class Pool(NativePool):
     ) -> None:
         for kind, base in ((connection_class, Connection), (record_class, Record)):
             if not isinstance(kind, type) or not issubclass(kind, base):
-                raise TypeError(f"expected a subclass of asyncpg.{base.__name__}, got {kind!r:.100}")
+                raise TypeError(
+                    f"expected a subclass of asyncpg.{base.__name__}, got {kind!r:.100}"
+                )
         self._loop = loop
         self._connection_class = connection_class
         self._record_class = record_class
         self._connect = connect
+        dsn, *others = connect_args or (None,)
+        if others:
+            raise TypeError("Pool() takes one positional argument, the DSN")
         super().__init__(
-            *connect_args,
+            dsn,
             init_size=init_size,
             min_size=min_size,
             max_size=max_size,

@@ -94,8 +94,6 @@ class PreparedStatement(NativeStatement):
     ) -> list[Any]:
         self._check_open(verb)
         protocol = self._connection._protocol  # pyright: ignore[reportPrivateUsage]
-        rows, status, _ = await protocol.bind_execute(
-            self._state, args, "", limit, True, timeout
-        )
+        rows, status, _ = await protocol.bind_execute(self._state, args, "", limit, True, timeout)
         self._command = status or None  # the server tells it at the end only
         return rows  # type: ignore[no-any-return]

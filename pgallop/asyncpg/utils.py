@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pgallop.errors import InterfaceError
 from pgallop.sql.lexer import Kind, tokenize
 
 __all__: list[str] = []

@@ -220,7 +220,8 @@ def _known(keyword: str, dsn: str, position: int, earlier: Iterable[str], others
         return keyword
     # What follows a secret parameter, or stands before an "@", can be a piece of a secret that
     # was not encoded: such a word is not shown.
-    hidden = "@" in dsn[position:] or any(name in PARAMETERS and PARAMETERS[name].secret for name in earlier)
+    secrets = {name for name, parameter in PARAMETERS.items() if parameter.secret}
+    hidden = "@" in dsn[position:] or not secrets.isdisjoint(earlier)
     named = not hidden and _NAME.fullmatch(keyword) is not None
     shown = f' "{keyword}"' if named else ""
     setting = keyword if named else "name"

@@ -43,6 +43,7 @@ class Session:
 
 
 Ask: TypeAlias = Callable[[Session], Awaitable[Any]]
+Decorator: TypeAlias = Callable[[Callable[..., Awaitable[Any]]], object]
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(covers: str, what: str, differs: str = "") -> Callable[[Ask], Ask]:
+def case(covers: str, what: str, differs: str = "") -> Decorator:
     """Add what follows to the cases; `covers`: one name, or several between blanks."""
 
-    def add(ask: Ask) -> Ask:
+    def add(ask: Callable[..., Awaitable[Any]]) -> object:
         CASES.append(Case(tuple(covers.split()), what, ask, differs))
         return ask
 
@@ -129,9 +130,7 @@ def failure_of(error: BaseException) -> Failure:
         for kind in type(error).__mro__
         if kind.__module__ == "builtins" or kind.__name__ in VOCABULARY
     ]
-    return Failure(
-        type(error).__name__, frozenset(known), getattr(error, "sqlstate", None)
-    )
+    return Failure(type(error).__name__, frozenset(known), getattr(error, "sqlstate", None))
 
 
 async def outcome(ask: Ask, session: Session) -> Outcome:

@@ -69,7 +69,9 @@ cases(
     {
         "tag": lambda s: s.conn.execute("CREATE TEMP TABLE t (a int)"),
         "tag of SELECT": lambda s: s.conn.execute(ROWS),
-        "a script": lambda s: s.conn.execute("CREATE TEMP TABLE t (a int); INSERT INTO t VALUES (1)"),
+        "a script": lambda s: s.conn.execute(
+            "CREATE TEMP TABLE t (a int); INSERT INTO t VALUES (1)"
+        ),
         "arguments": lambda s: s.conn.execute("SELECT $1::int", 1),
         "a script with arguments": lambda s: s.conn.execute("SELECT $1::int; SELECT 1", 1),
         "error": lambda s: s.conn.execute("SELECT 1; SELECT 1 / 0"),

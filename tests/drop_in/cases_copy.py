@@ -58,9 +58,7 @@ cases(
 )
 cases(
     "Connection.copy_from_query",
-    {
-        f"{options}": out("copy_from_query", "SELECT * FROM t", **options) for options in OPTIONS
-    }
+    {f"{options}": out("copy_from_query", "SELECT * FROM t", **options) for options in OPTIONS}
     | {
         "arguments": out("copy_from_query", "SELECT $1::int, $2::text", 1, "it's $1"),
         "NULL": out("copy_from_query", "SELECT $1::int", None),
@@ -229,9 +227,7 @@ async def some_columns(s: Session) -> Any:
 # --- pools ----------------------------------------------------------------------------------------
 
 
-@case(
-    "Pool.copy_from_query Pool.copy_from_table Pool.copy_to_table Pool.copy_records_to_table", ""
-)
+@case("Pool.copy_from_query Pool.copy_from_table Pool.copy_to_table Pool.copy_records_to_table", "")
 async def pools(s: Session) -> Any:
     output = io.BytesIO()
     async with s.apg.create_pool(s.dsn, min_size=1, max_size=1) as pool:

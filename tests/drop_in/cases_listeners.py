@@ -103,7 +103,9 @@ async def query_loggers(s: Session) -> Any:
     s.conn.remove_query_logger(log)
     await s.conn.execute("SELECT 2")
     await asyncio.sleep(0.01)
-    return [(query, args, timeout, error is not None) for query, args, timeout, error in heard], raised
+    return [
+        (query, args, timeout, error is not None) for query, args, timeout, error in heard
+    ], raised
 
 
 @case("Connection.query_logger", "for a while")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from drop_in.case import Session, case, cases
+from drop_in.case import Decorator, Session, case, cases
 
 ONE = "SELECT 1 AS one"
 
 
-def pooled(*names: str, **options: Any) -> Any:
-    """Case whose function gets a pool of two connections."""
+def pooled(covers: str, what: str, differs: str = "", **options: Any) -> Decorator:
+    """A case whose function gets a pool of two connections."""
 
-    def decorate(ask: Any) -> Any:
+    def decorate(ask: Callable[..., Awaitable[Any]]) -> object:
         async def asked(s: Session) -> Any:
             settings = {"min_size": 1, "max_size": 2, **options}
             async with s.apg.create_pool(s.dsn, **settings) as pool:
                 return await ask(s, pool)
 
-        return case(*names)(asked)
+        return case(covers, what, differs)(asked)
 
     return decorate
 
@@ -97,9 +98,8 @@ async def too_many(s: Session, pool: Any) -> Any:
 @pooled("PoolAcquireContext.__aenter__", "twice")
 async def entered_twice(s: Session, pool: Any) -> Any:
     context = pool.acquire()
-    async with context:
-        async with context:
-            pass
+    async with context, context:
+        pass
 
 
 for verb in ("fetch", "fetchval", "execute", "is_closed", "transaction", "close", "terminate"):
@@ -143,9 +143,8 @@ async def kept(s: Session, pool: Any) -> Any:
 
 @pooled("Pool.release", "of another pool")
 async def of_another(s: Session, pool: Any) -> Any:
-    async with s.apg.create_pool(s.dsn, min_size=1, max_size=1) as other:
-        async with other.acquire() as conn:
-            await pool.release(conn)
+    async with s.apg.create_pool(s.dsn, min_size=1, max_size=1) as other, other.acquire() as conn:
+        await pool.release(conn)
 
 
 @pooled("Pool.release", "no pool's connection")
@@ -305,7 +304,9 @@ async def classes(s: Session) -> Any:
         pass
 
     class Mixin:
-        async def double(self: Any) -> Any:
+        fetchval: Any
+
+        async def double(self) -> Any:
             return 2 * await self.fetchval(ONE)
 
     class Conn(Mixin, s.apg.Connection):  # type: ignore[name-defined, misc]

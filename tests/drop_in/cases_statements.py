@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from drop_in.case import Session, case, cases
@@ -308,7 +309,7 @@ INSERT = "INSERT INTO t VALUES ($1)"
 @case("Connection.transaction Transaction.start Transaction.commit Transaction.rollback", "by hand")
 async def by_hand(s: Session) -> Any:
     await create(s.conn)
-    found = []
+    found: list[Any] = []
     for end in ("commit", "rollback"):
         transaction = s.conn.transaction()
         await transaction.start()
@@ -338,10 +339,8 @@ async def caught_inside(s: Session) -> Any:
     await create(s.conn)
     async with s.conn.transaction():
         await s.conn.execute(INSERT, 1)
-        try:
+        with suppress(s.apg.UniqueViolationError):
             await s.conn.execute(INSERT, 1)
-        except s.apg.UniqueViolationError:
-            pass
     return await counted(s.conn)
 
 
@@ -350,10 +349,8 @@ async def commit_failed(s: Session) -> Any:
     await create(s.conn)
     transaction = s.conn.transaction()
     await transaction.start()
-    try:
+    with suppress(s.apg.DivisionByZeroError):
         await s.conn.fetchval("SELECT 1 / 0")
-    except s.apg.DivisionByZeroError:
-        pass
     try:
         await s.conn.execute("SELECT 1")
     except s.apg.InFailedSQLTransactionError as error:
@@ -394,16 +391,15 @@ for inner in ("serializable", "read_committed"):
 
     @case("Transaction.start", f"nested in serializable: {inner}")
     async def nested_isolation(s: Session, inner: str = inner) -> Any:
-        async with s.conn.transaction(isolation="serializable"):
-            async with s.conn.transaction(isolation=inner):
-                return await s.conn.fetchval("SHOW transaction_isolation")
+        outer = s.conn.transaction(isolation="serializable")
+        async with outer, s.conn.transaction(isolation=inner):
+            return await s.conn.fetchval("SHOW transaction_isolation")
 
 
 @case("Transaction.start", "nested in one without a level")
 async def nested_in_default(s: Session) -> Any:
-    async with s.conn.transaction():
-        async with s.conn.transaction(isolation="read_committed"):
-            return await s.conn.fetchval("SELECT 1")
+    async with s.conn.transaction(), s.conn.transaction(isolation="read_committed"):
+        return await s.conn.fetchval("SELECT 1")
 
 
 @case("Transaction.start", "twice")
@@ -447,9 +443,8 @@ for end in ("commit", "rollback"):
 
 @case("Transaction.__aenter__", "twice")
 async def entered_twice(s: Session) -> Any:
-    async with (transaction := s.conn.transaction()):
-        async with transaction:
-            pass
+    async with (transaction := s.conn.transaction()), transaction:
+        pass
 
 
 @case("Transaction.__aexit__", "an error leaves it")

@@ -11,6 +11,11 @@ from typing import Any
 
 from drop_in.case import Session, case, cases
 
+
+def read(sql: str) -> Any:
+    return lambda s: s.conn.fetchval(f"SELECT {sql}")
+
+
 READ = (
     "'[1]'::json",
     "'{\"a\": null}'::jsonb",
@@ -70,37 +75,28 @@ READ = (
 )
 cases(
     "Connection.fetchval",
-    {f"reads {sql}": lambda s, sql=sql: s.conn.fetchval(f"SELECT {sql}") for sql in READ},
+    {f"reads {sql}": read(sql) for sql in READ},
 )
 cases(
     "Connection.fetchval",
     {
-        "reads a circle": lambda s: s.conn.fetchval("SELECT circle(point(1, 2), 3)"),
+        "reads a circle": read("circle(point(1, 2), 3)"),
     },
     differs="circle",
 )
 cases(
     "Connection.fetchval",
-    {
-        f"reads {sql}": lambda s, sql=sql: s.conn.fetchval(f"SELECT {sql}")
-        for sql in ("'12:00:00+00:19:32'::timetz",)
-    },
+    {f"reads {sql}": read(sql) for sql in ("'12:00:00+00:19:32'::timetz",)},
     differs="timetz-seconds",
 )
 cases(
     "Connection.fetchval",
-    {
-        f"reads {sql}": lambda s, sql=sql: s.conn.fetchval(f"SELECT {sql}")
-        for sql in ("'infinity'::interval",)
-    },
+    {f"reads {sql}": read(sql) for sql in ("'infinity'::interval",)},
     differs="infinite-interval",
 )
 cases(
     "Connection.fetchval",
-    {
-        f"reads {sql}": lambda s, sql=sql: s.conn.fetchval(f"SELECT {sql}")
-        for sql in ("'0001-01-01 BC'::timestamp",)
-    },
+    {f"reads {sql}": read(sql) for sql in ("'0001-01-01 BC'::timestamp",)},
     differs="out-of-range",
 )
 
@@ -118,12 +114,12 @@ WRITTEN: tuple[tuple[str, Any], ...] = (
     ("date", datetime.datetime(2024, 1, 2, 3)),
     ("date", "2024-01-02"),
     ("timestamp", datetime.datetime.max),
-    ("timestamp", datetime.datetime(2024, 1, 2, tzinfo=datetime.timezone.utc)),
+    ("timestamp", datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC)),
     ("timestamptz", datetime.datetime(2024, 1, 2)),
-    ("timestamptz", datetime.datetime(2024, 1, 2, tzinfo=datetime.timezone.utc)),
+    ("timestamptz", datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC)),
     ("timestamptz", datetime.date(2024, 1, 2)),
     ("time", datetime.time(1, 2)),
-    ("timetz", datetime.time(1, 2, tzinfo=datetime.timezone.utc)),
+    ("timetz", datetime.time(1, 2, tzinfo=datetime.UTC)),
     ("interval", datetime.timedelta(days=1, hours=2)),
     ("interval", 5),
     ("int4", 1.5),
@@ -189,9 +185,9 @@ DIFFERS: dict[tuple[str, str], str] = {
 }
 
 for kind, value in WRITTEN:
-    case("Connection.fetchval", f"writes {value!r} as {kind}", DIFFERS.get((kind, repr(value)), ""))(
-        written(kind, value)
-    )
+    case(
+        "Connection.fetchval", f"writes {value!r} as {kind}", DIFFERS.get((kind, repr(value)), "")
+    )(written(kind, value))
 
 # --- codecs that are set --------------------------------------------------------------------------
 
@@ -235,7 +231,9 @@ async def tuple_codec(s: Session) -> Any:
 @case("Connection.set_type_codec", "an enum of the user")
 async def enum_codec(s: Session) -> Any:
     await s.conn.execute("CREATE TYPE pg_temp.mood AS ENUM ('sad', 'ok')")
-    schema = await s.conn.fetchval("SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()")
+    schema = await s.conn.fetchval(
+        "SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()"
+    )
     plain = await s.conn.fetchval("SELECT 'ok'::pg_temp.mood")
     await s.conn.set_type_codec("mood", schema=schema, encoder=str.lower, decoder=str.upper)
     return plain, await s.conn.fetchval("SELECT $1::pg_temp.mood", "SAD")

@@ -52,10 +52,8 @@ TOUCHED = {
 
 def methods(kind: type) -> Iterator[str]:
     """What a class has for programs to call."""
-    for name, value in inspect.getmembers(kind, callable):
+    for name, _ in inspect.getmembers(kind, callable):
         if not name.startswith("_") or name in SPOKEN:
-            yield name
-        elif isinstance(value, property):
             yield name
 
 

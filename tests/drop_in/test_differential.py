@@ -12,6 +12,7 @@ from drop_in import (
     cases_listeners,
     cases_pool,
     cases_statements,
+    cases_tracers,
     cases_values,
 )
 from drop_in.case import CASES, Case, Outcome, Session, outcome
@@ -24,6 +25,7 @@ MODULES = (
     cases_listeners,
     cases_pool,
     cases_statements,
+    cases_tracers,
     cases_values,
 )
 

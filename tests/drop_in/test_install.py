@@ -45,7 +45,9 @@ INSTALL = "import pgallop.asyncpg; pgallop.asyncpg.install()\n"
 
 
 def test_what_is_imported(tmp_path: Path) -> None:
-    code = INSTALL + """
+    code = (
+        INSTALL
+        + """
 import asyncpg, sys
 import asyncpg.pgproto.pgproto, asyncpg.exceptions._base, asyncpg.connection
 from asyncpg.protocol import protocol
@@ -58,6 +60,7 @@ print(asyncpg.connection.Connection is asyncpg.Connection)
 print(UniqueViolationError is pgallop.UniqueViolationError)
 print(asyncpg.pgproto.pgproto.UUID.__module__)
 """
+    )
     assert printed(code, tmp_path) == [
         "True 0.32.0",
         *["True"] * 4,
@@ -66,7 +69,9 @@ print(asyncpg.pgproto.pgproto.UUID.__module__)
 
 
 def test_specs_before_and_after_the_import(tmp_path: Path) -> None:
-    code = INSTALL + """
+    code = (
+        INSTALL
+        + """
 from importlib.util import find_spec
 import sys, importlib
 for name in ("asyncpg", "asyncpg.exceptions", "asyncpg.pgproto.types"):
@@ -80,6 +85,7 @@ try:
 except ModuleNotFoundError as error:
     print(error.name)
 """
+    )
     assert printed(code, tmp_path) == [
         *("True True", "True True"),
         *("True True", "True True"),
@@ -91,12 +97,15 @@ except ModuleNotFoundError as error:
 
 
 def test_distribution(tmp_path: Path) -> None:
-    code = INSTALL + """
+    code = (
+        INSTALL
+        + """
 from importlib import metadata
 print(metadata.version("asyncpg"), metadata.distribution("asyncpg").metadata["Summary"])
 print(metadata.distribution("asyncpg").requires, metadata.version("pip") != "")
 print(sum(each.name == "asyncpg" for each in metadata.distributions()) >= 1)
 """
+    )
     assert printed(code, tmp_path) == [
         "0.32.0 pgallop under asyncpg's name",
         "None True",
@@ -164,7 +173,9 @@ def test_a_program(tmp_path: Path, way: str) -> None:
     (folder / "program.py").write_text(PROGRAM)
     (folder / "beside.py").write_text("NAME = 'beside'\n")
     # A program is given by its path, a module is looked for in the current directory.
-    given, cwd = (["folder/program.py"], tmp_path) if way == "program" else (["-m", "program"], folder)
+    given, cwd = (
+        (["folder/program.py"], tmp_path) if way == "program" else (["-m", "program"], folder)
+    )
     run = python("-m", "pgallop.asyncpg", *given, "--flag", "x", cwd=cwd)
     argv0 = "folder/program.py" if way == "program" else str(folder / "program.py")
     assert run == Run(3, f"__main__ True {[argv0, '--flag', 'x']} beside\n", "")

@@ -49,7 +49,7 @@ class PreparedStatementState:
     __slots__ = ("attributes", "fetch", "key", "parameters", "query", "record_class")
 
     query: str
-    key: Hashable
+    key: Any
     record_class: type[Record] | None
     parameters: tuple[Type, ...]
     attributes: tuple[Attribute, ...]
