@@ -8,8 +8,19 @@ Where it differs from asyncpg on purpose, and from pgallop's own classes, is lis
 `pgallop.asyncpg.differences`.
 """
 
+from pgallop.asyncpg import connect_utils as connect_utils
+from pgallop.asyncpg import connection as connection
+from pgallop.asyncpg import cursor as cursor
 from pgallop.asyncpg import exceptions as exceptions
+from pgallop.asyncpg import introspection as introspection
+from pgallop.asyncpg import pgproto as pgproto
+from pgallop.asyncpg import pool as pool
+from pgallop.asyncpg import prepared_stmt as prepared_stmt
+from pgallop.asyncpg import protocol as protocol
+from pgallop.asyncpg import serverversion as serverversion
+from pgallop.asyncpg import transaction as transaction
 from pgallop.asyncpg import types as types
+from pgallop.asyncpg import utils as utils
 from pgallop.asyncpg._version import __version__ as __version__
 from pgallop.asyncpg.connection import Connection, connect
 from pgallop.asyncpg.exceptions import *  # noqa: F403 (they belong to asyncpg's vocabulary)

@@ -69,21 +69,38 @@ class BaseCursor(NativeBase[Any]):
     _state: PreparedStatementState | None
 
     async def _fetch(self, limit: int, timeout: float | None) -> list[Any]:
+        if self._portal is not None:
+            return await self._exec(limit, timeout)
+        if limit == NO_ROWS:
+            await self._bind(timeout)
+            return []
+        return await self._bind_exec(limit, timeout)
+
+    # What tracers wrap
+
+    async def _bind_exec(self, n: int, timeout: float | None) -> list[Any]:
         protocol = self._connection._protocol  # pyright: ignore[reportPrivateUsage]
-        # One for each call: a cursor that refers to itself would keep its portal open.
+        rows, _, _ = await protocol.bind_execute(
+            self._readable(), self._args, NEW_PORTAL, n, True, timeout
+        )
+        return rows  # type: ignore[no-any-return]
+
+    async def _bind(self, timeout: float | None) -> None:
+        protocol = self._connection._protocol  # pyright: ignore[reportPrivateUsage]
+        await protocol.bind(self._readable(), self._args, NEW_PORTAL, timeout)
+
+    async def _exec(self, n: int, timeout: float | None) -> list[Any]:
+        protocol = self._connection._protocol  # pyright: ignore[reportPrivateUsage]
+        assert self._portal is not None
+        name = self._portal.decode()
+        rows, _, _ = await protocol.execute(self._readable(), name, n, True, timeout)
+        return rows  # type: ignore[no-any-return]
+
+    def _readable(self) -> PreparedStatementState:
+        """What `Protocol` reads from, for one call: a cursor that knew it would know itself."""
         state = PreparedStatementState(self._query, self._key, None)
         state.fetch = super()._fetch
-        if self._portal is not None:
-            name = self._portal.decode()
-            rows, _, _ = await protocol.execute(state, name, limit, True, timeout)
-        elif limit == NO_ROWS:
-            await protocol.bind(state, self._args, NEW_PORTAL, timeout)
-            rows = []
-        else:
-            rows, _, _ = await protocol.bind_execute(
-                state, self._args, NEW_PORTAL, limit, True, timeout
-            )
-        return rows  # type: ignore[no-any-return]
+        return state
 
 
 class CursorIterator(BaseCursor, NativeIterator[Any]):

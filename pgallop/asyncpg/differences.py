@@ -145,6 +145,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         "not notice",
     ),
     Difference(
+        "begin-travels-along",
+        "BEGIN, COMMIT and ROLLBACK of `transaction()`, SAVEPOINT too",
+        "are calls of `Connection.execute`, which tracers see; BEGIN has a round trip of its own",
+        "are no calls; BEGIN travels with the first statement",
+        "a transaction takes one round trip less; query loggers are told of them",
+    ),
+    Difference(
         "async-with-connect",
         "`async with connect(...)`",
         "TypeError",

@@ -149,6 +149,28 @@ async def wrap_private(s: Session) -> Any:
     return calls
 
 
+@case("BaseCursor._bind_exec BaseCursor._exec", "wrapped")
+async def wrap_cursors(s: Session) -> Any:
+    calls: list[Any] = []
+
+    def seen(cursor: Any, *args: Any) -> None:
+        calls.append((type(cursor).__name__, cursor._query, cursor._connection is s.conn))
+
+    kind = s.module("cursor").BaseCursor
+    with wrapped(kind, "_bind_exec", seen), wrapped(kind, "_exec", seen):
+        await with_cursors(s.conn)
+    return sorted(set(calls))
+
+
+@case("Connection.execute", "BEGIN and COMMIT", differs="begin-travels-along")
+async def begin_and_commit(s: Session) -> Any:
+    texts: list[str] = []
+    with wrapped(s.apg.Connection, "execute", lambda conn, text: texts.append(text)):
+        async with s.conn.transaction():
+            await s.conn.fetchval(ONE)
+    return texts
+
+
 @case("connect", "_connect_addr wrapped")
 async def wrap_connect_addr(s: Session) -> Any:
     calls: list[Any] = []

@@ -94,6 +94,17 @@ def both(path: str) -> tuple[ModuleType, ModuleType]:
     return import_module(f"asyncpg{suffix}"), import_module(f"pgallop.asyncpg{suffix}")
 
 
+# Of asyncpg's modules those that nobody else has use for.
+INTERNAL = {"_asyncio_compat", "_version", "compat", "connresource"}
+
+
+def test_modules_that_one_import_brings() -> None:
+    brought = {name for name, value in vars(asyncpg).items() if isinstance(value, ModuleType)}
+    ours = {name for name, value in vars(pgallop.asyncpg).items() if isinstance(value, ModuleType)}
+    assert brought - INTERNAL <= ours
+    assert pgallop.asyncpg.pgproto.pgproto.UUID
+
+
 def test_version() -> None:
     assert pgallop.asyncpg.__version__ == asyncpg.__version__
 
