@@ -110,6 +110,62 @@ CHOICES: tuple[Choice, ...] = (
         "max_lifetime",
         0,
     ),
+    Choice(
+        "a commit that the server answers by rolling back, for a statement has failed",
+        "raises TransactionAborted",
+        "passes silently",
+        Where.METHOD,
+        "Transaction.tells_of_rollback",
+    ),
+    Choice(
+        "`isolation=` of a transaction within another one",
+        "is refused",
+        "is accepted if it is the one there is",
+        Where.METHOD,
+        "Transaction._check_isolation",
+    ),
+    Choice(
+        "what is reset when a connection goes back to its pool, and by `reset()`",
+        "settings, user and role, locks, cursors, LISTEN, temporary tables, sequences",
+        "settings, locks, cursors, LISTEN",
+        Where.METHOD,
+        "Connection.get_reset_query",
+    ),
+    Choice(
+        "`pool.fetch()` and the like",
+        "run on a connection without taking it out of the pool",
+        "acquire a connection, and call its method of that name",
+        Where.METHOD,
+        "Pool.fetch",
+    ),
+    Choice(
+        "releasing a connection twice",
+        "InterfaceError",
+        "does nothing the second time",
+        Where.METHOD,
+        "Pool.release",
+    ),
+    Choice(
+        "`get_server_version()` of PostgreSQL 18.6",
+        "(18, 6, 0)",
+        "(18, 0, 6)",
+        Where.METHOD,
+        "Connection.get_server_version",
+    ),
+    Choice(
+        "`explain()` of a prepared statement",
+        "what reads json on this connection makes of the plan",
+        "a list, whatever reads json",
+        Where.METHOD,
+        "PreparedStatement.explain",
+    ),
+    Choice(
+        "`reload_schema_state()` on a closed connection",
+        "InterfaceError",
+        "does nothing",
+        Where.METHOD,
+        "Connection.reload_schema_state",
+    ),
 )
 
 # What the drop-in sets.
