@@ -122,6 +122,8 @@ class ExplainedError(Exception):
     message: str | None = None
     detail: str | None = None
     hint: str | None = None
+    #: The server's code for it; None where it is no error of the server's.
+    sqlstate: str | None = None
     #: True only where doing the same again cannot do it twice; see `pgallop.errors`.
     safe_to_retry: bool = False
 
@@ -141,6 +143,11 @@ class ExplainedError(Exception):
             self.hint = hint
         if safe_to_retry is not None:
             self.safe_to_retry = safe_to_retry
+
+    @property
+    def pgcode(self) -> str | None:
+        """`sqlstate` by the name that it has in psycopg, and in SQLAlchemy's dialects."""
+        return self.sqlstate
 
     def __str__(self) -> str:
         lines = [self.message or "", *self._excerpt()]

@@ -64,10 +64,11 @@ async def run_many(
     timeout: float | None,
     keeps: bool,
     into: Any = None,
-) -> list[Any]:
-    """Run the statement of `key` for each of `args`, all of it or nothing; its rows if it `keeps`.
+) -> tuple[list[Any], int]:
+    """Run the statement of `key` for each of `args`, all of it or nothing.
 
-    `key`: its text, or that of a statement of its own. `into`: what its rows are made into.
+    Its rows if it `keeps` them, and how many rows it was about, by its command tags. `key`: its
+    text, or that of a statement of its own. `into`: what its rows are made into.
     """
     if not isinstance(key, Handle):
         key = plain_text(key)
@@ -92,10 +93,11 @@ async def _run_all(
     timeout: float | None,
     deadline: float | None,
     into: Any,
-) -> list[Any]:
+) -> tuple[list[Any], int]:
     if arguments.are_none():
-        return []
-    return await built(await _run(dispatch, key, arguments, keeps, timeout, deadline, into))
+        return [], 0
+    rows, affected = await _run(dispatch, key, arguments, keeps, timeout, deadline, into)
+    return await built(rows), affected
 
 
 def check_extended(dispatch: Dispatch, who: str, query: str) -> None:
@@ -120,7 +122,7 @@ async def _run(
     timeout: float | None,
     deadline: float | None,
     into: Any,
-) -> list[Record]:
+) -> tuple[list[Record], int]:
     """Run it, and again where nothing has stayed of it and that is safe."""
     refused: Hashable = None
     for tries in range(TRIES, -1, -1):
@@ -142,14 +144,14 @@ async def _run(
             continue
         try:
             rows, _ = await waiter
-            return rows  # type: ignore[no-any-return]
+            return rows, request.affected
         except BaseException as error:
             if not request.finished or isinstance(error, asyncio.CancelledError):
                 dispatch.leave(request, error)
                 raise
             if isinstance(error, Unreadable):
                 rows, _ = await converting.readable(dispatch, request, error, deadline, timeout)
-                return rows
+                return rows, request.affected
             refusal = repetition.refusal(request, error)
             again = await repetition.may_repeat(dispatch, request, error, timeout)
             again = again and (refusal is None or refusal != refused)

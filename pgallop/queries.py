@@ -308,7 +308,8 @@ class Queries:
             [<Record n=10>, <Record n=20>]
         """
         into = asked_for(into, record_class)
-        return await run_many(self._dispatch, query, args, timeout, keeps=True, into=into)
+        rows, _ = await run_many(self._dispatch, query, args, timeout, keeps=True, into=into)
+        return rows
 
     # A number of rows at a time
 

@@ -72,7 +72,8 @@ def bin_dir() -> Path | None:
 @pytest.fixture(scope="session")
 def server(bin_dir: Path | None) -> Iterator[EmbeddedServer]:
     """One server for the session, which trusts TCP and Unix socket alike."""
-    with EmbeddedServer(bin_dir, listen=True, auth="trust") as server:
+    settings = {"max_prepared_transactions": "4"}
+    with EmbeddedServer(bin_dir, listen=True, auth="trust", settings=settings) as server:
         yield server
 
 

@@ -45,6 +45,10 @@ cdef class Records(Builder):
     cdef object make(self, tuple values)
 
 
+cdef class WithColumns(Builder):
+    cdef public tuple oids
+
+
 cdef class Lists(Builder):
     pass
 

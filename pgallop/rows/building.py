@@ -216,6 +216,17 @@ class Records(Builder):
         return made
 
 
+class WithColumns(Builder):
+    """The values as they are, of a result that tells its columns too: it is always `Unbuilt`.
+
+    For `pgallop.described`. `oids`: the types of the columns.
+    """
+
+    __slots__ = ("oids",)
+
+    oids: tuple[int, ...]
+
+
 class Lists(Builder):
     """A list of the values."""
 
@@ -439,7 +450,7 @@ class TypedRows:
 
     def finished(self, rows: list[Any]) -> Any:
         """The rows as the caller gets them, or Unbuilt."""
-        if self.builder.runs_code or self.hides:
+        if self.builder.runs_code or self.hides or isinstance(self.builder, WithColumns):
             return self.unbuilt(rows, len(rows))
         return rows
 

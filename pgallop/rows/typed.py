@@ -25,6 +25,7 @@ from pgallop.rows.building import (
     Records,
     Tuples,
     TypedRows,
+    WithColumns,
     described,
 )
 from pgallop.rows.decode import RowDecoder
@@ -66,7 +67,18 @@ def typed_rows(decoder: RowDecoder, into: Any) -> TypedRows:
         typed_rows(statement.decoder, User)
     """
     names = decoder.shape.names
+    if into is WithColumns:
+        return TypedRows(decoder, with_columns(names, decoder.codecs))
     return TypedRows(decoder, Planner().plan(target_of(into), names, decoder.codecs))
+
+
+def with_columns(names: Columns, codecs: tuple[Codec, ...]) -> WithColumns:
+    """The builder for tuples of a result that tells its columns."""
+    types = tuple([codec.name for codec in codecs])
+    fits = (ANYTHING,) * len(names)
+    builder = WithColumns("tuple", names, types, names, bytes(len(names)), fits, False)
+    builder.oids = tuple([codec.oid for codec in codecs])
+    return builder
 
 
 def check_target(into: Any) -> None:

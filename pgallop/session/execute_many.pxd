@@ -16,6 +16,7 @@ cdef class ExecuteMany(Execute):
     cdef readonly Py_ssize_t encoded
     cdef readonly Py_ssize_t written
     cdef readonly Py_ssize_t answered
+    cdef readonly long long affected
     cdef readonly Py_ssize_t culprit
     cdef bint aborted
     cdef readonly list kept
@@ -32,3 +33,7 @@ cdef class ExecuteMany(Execute):
     cdef bint on_message(self, int tag, Reader reader) except -1
     cdef Py_ssize_t on_rows(self, Framing framing, Py_ssize_t most) except -1
     cdef object on_error(self, Reader reader)
+
+
+@cython.locals(start=Py_ssize_t, end=Py_ssize_t, i=Py_ssize_t, count="long long")
+cdef long long rows_told(bytes command) except -1

@@ -51,13 +51,14 @@ class ExecuteMany(Execute):
 
     `keeps`: whether the rows that it returns are wanted. `encoded`: how many executions are
     encoded, of which `written` were given to the session and `answered` have ended. `culprit`: the
-    number of the arguments that cannot be encoded, or -1. `aborted`: an error is due. `kept`: the
-    arguments of the first piece, while no other one was begun. `room`: a future for who waits to
-    write on.
+    number of the arguments that cannot be encoded, or -1. `affected`: how many rows the executions
+    were about, by their command tags. `aborted`: an error is due. `kept`: the arguments of the
+    first piece, while no other one was begun. `room`: a future for who waits to write on.
     """
 
     __slots__ = (
         "aborted",
+        "affected",
         "answered",
         "culprit",
         "encoded",
@@ -72,6 +73,7 @@ class ExecuteMany(Execute):
     encoded: int
     written: int
     answered: int
+    affected: int
     culprit: int
     aborted: bool
     kept: list[Any] | None
@@ -88,6 +90,7 @@ class ExecuteMany(Execute):
         self.encoded = 0
         self.written = 0
         self.answered = 0
+        self.affected = 0
         self.culprit = -1
         self.aborted = False
         self.kept = []
@@ -174,6 +177,7 @@ class ExecuteMany(Execute):
             return True
         if tag == 67:  # CommandComplete
             self.command = reader.read_cstring()
+            self.affected += rows_told(self.command)
             if self.statement.notable:
                 self.note(self.command.decode("utf-8", "replace"))
         elif tag == 84:  # RowDescription
@@ -213,6 +217,21 @@ class ExecuteMany(Execute):
     def complete(self) -> None:
         Request.complete(self)
         self.on_room()
+
+
+def rows_told(command: bytes) -> int:
+    """How many rows a command tag tells of, such as `INSERT 0 1`; 0 if it tells of none."""
+    end = len(command)
+    start = end
+    count = 0
+    while start > 0 and 48 <= command[start - 1] <= 57:  # a digit
+        start -= 1
+    # No count of the server's has more digits than an int8.
+    if start == end or end - start > 18 or start == 0 or command[start - 1] != 32:
+        return 0
+    for i in range(start, end):
+        count = 10 * count + command[i] - 48
+    return count
 
 
 def is_row(arguments: object) -> bool:

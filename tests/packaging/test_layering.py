@@ -36,6 +36,7 @@ ASYNCIO: list[set[str]] = [
         "cursor",
         "converting",
         "deadlines",
+        "described",
         "dispatch",
         "inbox",
         "into",
