@@ -50,10 +50,15 @@ class SharedTransaction(Transaction):
 class AdaptedConnection(AsyncAdapt_terminate, AsyncAdapt_dbapi_connection):
     """A `Connection`, for SQLAlchemy."""
 
-    __slots__ = ("autocommit", "deferrable", "dispatch", "isolation", "readonly", "transaction")
-
-    _cursor_cls = AdaptedCursor
-    _ss_cursor_cls = ServerSideCursor
+    __slots__ = (
+        "_generation",
+        "autocommit",
+        "deferrable",
+        "dispatch",
+        "isolation",
+        "readonly",
+        "transaction",
+    )
 
     _connection: Any
     dispatch: Dispatch
@@ -66,13 +71,18 @@ class AdaptedConnection(AsyncAdapt_terminate, AsyncAdapt_dbapi_connection):
     deferrable: bool
 
     def __init__(self, dbapi: Any, connection: Connection) -> None:
-        super().__init__(dbapi, connection)
+        untyped: Any = connection
+        super().__init__(dbapi, untyped)
         self.dispatch = inside(connection).dispatch
+        self._generation = self.dispatch.scope.knowledge.generation
         self.transaction = None
         self.autocommit = False
         self.isolation = None
         self.readonly = False
         self.deferrable = False
+
+    def cursor(self, server_side: bool = False) -> AdaptedCursor:
+        return ServerSideCursor(self) if server_side else AdaptedCursor(self)
 
     async def begin(self) -> None:
         """Be in a transaction, here and now, unless each statement is one."""
@@ -80,11 +90,22 @@ class AdaptedConnection(AsyncAdapt_terminate, AsyncAdapt_dbapi_connection):
         if transaction is not None:
             transaction.enter()
         elif not self.autocommit:
+            self._forget_outdated()
             transaction = SharedTransaction(
                 self._connection, self.dispatch, self.isolation, self.readonly, self.deferrable
             )
             await transaction.start()
             self.transaction = transaction
+
+    def _forget_outdated(self) -> None:
+        """Prepare statements anew if another connection of the engine has changed the schema.
+
+        One that is out of date fails. Elsewhere it is run again, but a transaction has failed then.
+        """
+        generation = self.dispatch.scope.knowledge.generation
+        if generation != self._generation:
+            self._generation = generation
+            self.dispatch.statements.clear(forgotten=False)
 
     def commit(self) -> None:
         transaction = self._take_transaction()

@@ -40,14 +40,12 @@ def count_of(command: bytes) -> int:
 class AdaptedCursor(AsyncAdapt_dbapi_cursor):
     """What runs one statement at a time, and keeps all of its rows."""
 
-    __slots__ = ("_arraysize", "_description", "_fetched", "_next", "_rowcount")
+    __slots__ = ("_adapted", "_arraysize", "_description", "_fetched", "_next", "_rowcount")
 
     _awaitable_cursor_close = False
 
-    _adapt_connection: "AdaptedConnection"
-
     def __init__(self, adapted: "AdaptedConnection") -> None:
-        self._adapt_connection = adapted
+        self._adapt_connection = self._adapted = adapted
         self._arraysize = 1
         self._forget()
 
@@ -74,12 +72,12 @@ class AdaptedCursor(AsyncAdapt_dbapi_cursor):
     def arraysize(self, value: int) -> None:
         self._arraysize = value
 
-    def execute(self, operation: str, parameters: Sequence[Any] | None = None) -> None:
+    def execute(self, operation: Any, parameters: Any = None) -> None:
         self._forget()
         await_only(self._execute(operation, tuple(parameters or ())))
 
     async def _execute(self, operation: str, parameters: tuple[Any, ...]) -> None:
-        adapted = self._adapt_connection
+        adapted = self._adapted
         await adapted.begin()
         result = await fetch_described(adapted.dispatch, operation, parameters)
         if result.columns is not None:
@@ -87,12 +85,12 @@ class AdaptedCursor(AsyncAdapt_dbapi_cursor):
             self._fetched = result.rows
         self._rowcount = count_of(result.command)
 
-    def executemany(self, operation: str, seq_of_parameters: Sequence[Sequence[Any]]) -> None:
+    def executemany(self, operation: Any, seq_of_parameters: Any) -> None:
         self._forget()
         await_only(self._executemany(operation, seq_of_parameters))
 
     async def _executemany(self, operation: str, rows: Sequence[Sequence[Any]]) -> None:
-        adapted = self._adapt_connection
+        adapted = self._adapted
         await adapted.begin()
         _, self._rowcount = await run_many(adapted.dispatch, operation, rows, None, keeps=False)
 
@@ -168,7 +166,7 @@ class ServerSideCursor(AdaptedCursor):
         self._reading = None
 
     async def _execute(self, operation: str, parameters: tuple[Any, ...]) -> None:
-        adapted = self._adapt_connection
+        adapted = self._adapted
         await adapted.begin()
         common = (adapted.driver_connection, adapted.dispatch, operation, parameters)
         if adapted.transaction is None:
@@ -182,7 +180,7 @@ class ServerSideCursor(AdaptedCursor):
     async def _read(self, most: int) -> list[Row]:
         if self._reading is None:
             return []
-        await self._adapt_connection.begin()
+        await self._adapted.begin()
         return await self._reading.read(most)
 
     def fetchone(self) -> Row | None:
@@ -200,13 +198,13 @@ class ServerSideCursor(AdaptedCursor):
     def fetchall(self) -> list[Row]:
         return super().fetchall() + await_only(self._read(MAX_ROWS))
 
-    def executemany(self, operation: str, seq_of_parameters: Sequence[Sequence[Any]]) -> None:
-        raise self._adapt_connection.dbapi.NotSupportedError(
+    def executemany(self, operation: Any, seq_of_parameters: Any) -> None:
+        raise self._adapted.dbapi.NotSupportedError(
             "a cursor of the server's runs one statement, for one row of arguments"
         )
 
     def close(self) -> None:
         super().close()
         reading, self._reading = self._reading, None
-        if reading is not None and not self._adapt_connection.is_closed():
+        if reading is not None and not self._adapted.is_closed():
             reading.end()

@@ -8,7 +8,6 @@ and the others mean the same with both.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_module
 from sqlalchemy.util.concurrency import await_only
 
 import pgallop
@@ -64,7 +63,7 @@ def translations() -> dict[str, str]:
     return found | others
 
 
-class Dbapi(AsyncAdapt_dbapi_module):
+class Dbapi:
     """pgallop as a module of PEP 249."""
 
     paramstyle = "numeric_dollar"
@@ -85,9 +84,7 @@ class Dbapi(AsyncAdapt_dbapi_module):
     NUMBER = float
     DATETIME = object
 
-    def __init__(self) -> None:
-        self.driver = self.pgallop = pgallop
-        self.dbapi_module = None
+    driver = exceptions_module = pgallop
 
     def connect(
         self,

@@ -1,7 +1,6 @@
 """`postgresql+pgallop`: the dialect, which SQLAlchemy finds by an entry point."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,6 +18,14 @@ from pgallop.sqlalchemy.dbapi import Dbapi, translations
 from pgallop.sqlalchemy.url import options_of
 from pgallop.wire.frontend import MAX_PARAMETERS
 
+ISOLATION_LEVELS = (
+    AUTOCOMMIT,
+    "READ UNCOMMITTED",
+    "READ COMMITTED",
+    "REPEATABLE READ",
+    "SERIALIZABLE",
+)
+
 # SQLAlchemy's types for these give and take text, those of pgvector's package do.
 TEXT_TYPES = ("halfvec", "sparsevec", "vector")
 AS_TEXT = TypeCodec(str, str)
@@ -28,7 +35,7 @@ class PgallopExecutionContext(PGExecutionContext):
     """What runs one statement."""
 
     def create_server_side_cursor(self) -> Any:
-        return self._dbapi_connection.cursor(server_side=True)  # type: ignore[call-arg]
+        return self._dbapi_connection.cursor(server_side=True)
 
 
 class PgallopDialect(PGDialect):
@@ -59,10 +66,11 @@ class PgallopDialect(PGDialect):
     poolclass = AsyncAdaptedQueuePool
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
         # One for each event loop, of which programs without a pool may have several.
         self._knowledge: WeakKeyDictionary[asyncio.AbstractEventLoop, Knowledge]
         self._knowledge = WeakKeyDictionary()
+        self._has_addresses = options.get("native_inet_types") is not False
         given = (self._json_serializer, self._json_deserializer)
         self._json = types.JSON_FUNCTIONS if given == (None, None) else types.json_functions(*given)
 
@@ -77,8 +85,8 @@ class PgallopDialect(PGDialect):
 
     def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
         options = options_of(url, *self._split_multihost_from_url(url))
-        names = TEXT_TYPES
-        if self._native_inet_types is False:
+        names: tuple[str, ...] = TEXT_TYPES
+        if not self._has_addresses:
             names += ("cidr", "inet")
         codecs = dict.fromkeys(names, AS_TEXT)
         return [], {"json": self._json, "codecs": codecs, **options}
@@ -107,21 +115,23 @@ class PgallopDialect(PGDialect):
 
     # Transactions
 
-    def get_isolation_level_values(self, dbapi_conn: Any) -> Sequence[Any]:
-        return (AUTOCOMMIT, *super().get_isolation_level_values(dbapi_conn))
+    def get_isolation_level_values(self, dbapi_conn: Any) -> Any:
+        return ISOLATION_LEVELS
 
     def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:
         dbapi_connection.set_isolation_level(level)
 
     def get_isolation_level(self, dbapi_connection: Any) -> Any:
         is_new = dbapi_connection.transaction is None
-        level = super().get_isolation_level(dbapi_connection)
+        cursor = dbapi_connection.cursor()
+        cursor.execute("SHOW transaction_isolation")
+        (level,) = cursor.fetchone()
         if is_new:
             dbapi_connection.rollback()
-        return level
+        return level.upper()
 
-    def detect_autocommit_setting(self, dbapi_conn: AdaptedConnection) -> bool:
-        return dbapi_conn.autocommit
+    def detect_autocommit_setting(self, dbapi_conn: Any) -> bool:
+        return bool(dbapi_conn.autocommit)
 
     def set_readonly(self, connection: Any, value: bool) -> None:
         connection.readonly = value
@@ -146,7 +156,7 @@ class PgallopDialect(PGDialect):
         if is_prepared:
             adapted_of(connection).finish_twophase("COMMIT", xid)
         else:
-            self.do_commit(connection.connection)
+            adapted_of(connection).commit()
 
     def do_rollback_twophase(
         self, connection: Any, xid: str, is_prepared: bool = True, recover: bool = False
@@ -154,7 +164,7 @@ class PgallopDialect(PGDialect):
         if is_prepared:
             adapted_of(connection).finish_twophase("ROLLBACK", xid)
         else:
-            self.do_rollback(connection.connection)
+            adapted_of(connection).rollback()
 
 
 def adapted_of(connection: Any) -> AdaptedConnection:

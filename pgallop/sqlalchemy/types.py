@@ -5,7 +5,7 @@ The server has to be told the types of arguments, or it takes them from what sta
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -36,7 +36,8 @@ from sqlalchemy.sql import sqltypes
 from pgallop.codecs._oids import OIDS
 from pgallop.values import BitString, Range
 
-Processor: TypeAlias = Callable[[Any], Any] | None
+# What SQLAlchemy calls with each value, None where there is nothing to be done.
+Processor: TypeAlias = Any
 
 # The types whose values are floats, and their arrays.
 FLOATS = {OIDS[name] for name in ("float4", "float8", "_float4", "_float8")}
@@ -70,7 +71,7 @@ class CastInterval(INTERVAL):
     render_bind_cast = True
 
     @classmethod
-    def adapt_emulated_to_native(cls, interval: Any, **keywords: Any) -> "CastInterval":
+    def adapt_emulated_to_native(cls, interval: Any, **kw: Any) -> "CastInterval":  # type: ignore[override]
         return cls(precision=interval.second_precision)
 
 
@@ -102,13 +103,13 @@ NUMBERS = {"bind_processor": unprocessed, "result_processor": numeric_result}
 class NativeJson(JSON):
     """Read by the driver, with the deserializer of the engine."""
 
-    result_processor = unprocessed  # type: ignore[assignment]
+    result_processor = unprocessed
 
 
 class NativeJsonb(JSONB):
     """Read by the driver, with the deserializer of the engine."""
 
-    result_processor = unprocessed  # type: ignore[assignment]
+    result_processor = unprocessed
 
 
 class JsonPath(JSONPathType):
@@ -124,8 +125,8 @@ class JsonPath(JSONPathType):
 class Hstore(HSTORE):
     """A dict, as it is."""
 
-    bind_processor = unprocessed  # type: ignore[assignment]
-    result_processor = unprocessed  # type: ignore[assignment]
+    bind_processor = unprocessed
+    result_processor = unprocessed
 
 
 class Bits(BIT):
@@ -151,13 +152,16 @@ class Bits(BIT):
         return process
 
 
-def to_range(value: Any) -> Any:
+AlchemyRange: Any = ranges.Range
+
+
+def to_range(given: Any) -> Any:
     """A range of SQLAlchemy's as one of pgallop's; anything else as it is."""
-    if not isinstance(value, ranges.Range):
-        return value
-    lower_inc, upper_inc = (bound in "[]" for bound in value.bounds)
+    if not isinstance(given, AlchemyRange):
+        return given
+    lower_inc, upper_inc = (bound in "[]" for bound in given.bounds)
     return Range(
-        value.lower, value.upper, lower_inc=lower_inc, upper_inc=upper_inc, empty=value.empty
+        given.lower, given.upper, lower_inc=lower_inc, upper_inc=upper_inc, empty=given.empty
     )
 
 
@@ -166,12 +170,13 @@ def from_range(value: Any) -> Any:
     if value is None:
         return None
     if value.isempty:
-        return ranges.Range(empty=True)
+        empty: ranges.Range[Any] = ranges.Range(empty=True)
+        return empty
     bounds: Any = ("[" if value.lower_inc else "(") + ("]" if value.upper_inc else ")")
     return ranges.Range(value.lower, value.upper, bounds=bounds)
 
 
-class SingleRange(ranges.AbstractSingleRangeImpl):
+class SingleRange(ranges.AbstractSingleRangeImpl[Any]):
     def bind_processor(self, dialect: Any) -> Processor:
         return to_range
 
@@ -179,7 +184,7 @@ class SingleRange(ranges.AbstractSingleRangeImpl):
         return from_range
 
 
-class ManyRanges(ranges.AbstractMultiRangeImpl):
+class ManyRanges(ranges.AbstractMultiRangeImpl[Any]):
     def bind_processor(self, dialect: Any) -> Processor:
         def process(value: Any) -> Any:
             if value is None or isinstance(value, str):
@@ -195,7 +200,7 @@ class ManyRanges(ranges.AbstractMultiRangeImpl):
         return process
 
 
-COLSPECS: Mapping[Any, Any] = {
+COLSPECS: dict[Any, Any] = {
     **base.PGDialect.colspecs,
     **{kind: with_cast(kind) for kind in CAST_ALONE},
     sqltypes.ARRAY: with_cast(ARRAY),

@@ -123,7 +123,7 @@ async def test_a_stream_whose_caller_goes(engine: Engine) -> None:
         async with opened.connect() as conn:
             with pytest.raises(ZeroDivisionError):
                 async for row in await conn.stream(text("SELECT generate_series(1, 1000) AS n")):
-                    1 // (row.n - 100)
+                    assert 1 // (row.n - 100)
         async with opened.connect() as conn:
             assert await conn.scalar(text("SELECT 1")) == 1
             with pytest.raises(exc.DataError):

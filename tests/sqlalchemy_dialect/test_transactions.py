@@ -62,6 +62,19 @@ async def test_every_task_takes_part(engine: Engine) -> None:
         assert await conn.scalar(text("SELECT to_regclass('shared')::text")) is None
 
 
+async def test_another_connection_changes_the_schema(engine: Engine) -> None:
+    """A statement that is out of date fails, and a transaction with it."""
+    async with engine() as opened, opened.connect() as conn:
+        for kind in ("int", "text", "bool"):
+            async with opened.begin() as other:
+                await other.execute(text(f"CREATE TABLE changing (c {kind})"))
+            for _ in range(2):
+                assert (await conn.execute(text("SELECT * FROM changing"))).all() == []
+                await conn.commit()
+            async with opened.begin() as other:
+                await other.execute(text("DROP TABLE changing"))
+
+
 async def test_levels(engine: Engine) -> None:
     async with engine() as opened, opened.connect() as conn:
         assert await conn.get_isolation_level() == "READ COMMITTED"

@@ -20,4 +20,4 @@ pytest.register_assert_rewrite("sqlalchemy.testing.assertions")
 
 # How databases of PostgreSQL are made ready, whatever the driver.
 import sqlalchemy.dialects.postgresql.provision  # noqa: E402, F401
-from sqlalchemy.testing.plugin.pytestplugin import *  # noqa: E402, F403
+from sqlalchemy.testing.plugin.pytestplugin import *  # noqa: E402, F403  # pyright: ignore[reportWildcardImportFromLibrary]
