@@ -218,6 +218,8 @@ class CopiedRowsIterator(Generic[T]):
         self._request = request
         self._block.for_maker = is_task_of(CopiedRowsIterator.__anext__.__code__)
         dispatch.ownership.begin_copy(self._block)
+        # Given back to its pool, the connection is somebody else's, perhaps in this very context.
+        request.on_left = partial(dispatch.ownership.end_copy, self._block)
         return presumed
 
     async def _received(self) -> list[T]:

@@ -17,7 +17,9 @@ def refuse_copy(request: Request, tag: int, extended: bool) -> None:
         UnsupportedClientFeatureError(
             f"COPY {'FROM STDIN' if into else 'TO STDOUT'} cannot run in fetch() or execute(): "
             f"it transfers data beside the query",
-            hint="COPY to or from a file of the server works, and so do INSERT and SELECT",
+            hint="copy_to_table() and copy_records_to_table() do that"
+            if into
+            else "copy_from_query() and copy_from_table() do that",
         )
     )
     if into:

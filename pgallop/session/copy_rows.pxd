@@ -26,6 +26,7 @@ cdef class CopyRows(CopyOut):
     cdef bint has_header
     cdef bint ended
     cdef readonly bint is_unreadable
+    cdef public object on_left
     cdef readonly Py_ssize_t before
 
     cdef object write(self, Writer writer)
@@ -35,11 +36,11 @@ cdef class CopyRows(CopyOut):
     cdef object describe(self, list columns)
     @cython.locals(width=Py_ssize_t)
     cdef object on_response(self, Reader reader)
-    cdef int on_data(self, Reader reader) except -1
+    cdef object on_data(self, Reader reader)
     @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t on_copy_data(self, Framing framing, Py_ssize_t most) except -1
     @cython.locals(size=Py_ssize_t)
-    cdef int read_one(self, Reader reader) except -1
+    cdef object read_one(self, Reader reader)
 
 
 cdef object read_header(Reader reader)

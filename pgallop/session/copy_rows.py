@@ -12,6 +12,7 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "COPY Ope
 "Message Formats", CopyData; COPY, section "Binary Format".
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from pgallop import errors
@@ -51,6 +52,7 @@ class CopyRows(CopyOut):
     them, and `typed` what makes them, once the columns are known. `size`: how many bytes they had
     that were not taken; `before`: how many rows were. `has_header`, `ended`: the header and the
     trailer have come. `is_unreadable`: they cannot be read, and the server goes on sending.
+    `on_left` is called when nobody wants them any more.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class CopyRows(CopyOut):
         "has_header",
         "into",
         "is_unreadable",
+        "on_left",
         "registry",
         "rows",
         "size",
@@ -77,6 +80,7 @@ class CopyRows(CopyOut):
     has_header: bool
     ended: bool
     is_unreadable: bool
+    on_left: Callable[[], None] | None
     before: int
 
     def __init__(
@@ -100,6 +104,7 @@ class CopyRows(CopyOut):
         self.has_header = False
         self.ended = False
         self.is_unreadable = False
+        self.on_left = None
         self.before = 0
 
     def carry(self, begin: str) -> None:
@@ -241,6 +246,8 @@ class CopyRows(CopyOut):
     def discard(self) -> None:
         self.rows = []
         CopyOut.discard(self)
+        if self.on_left is not None:
+            self.on_left()
 
 
 def read_header(reader: Reader) -> None:
