@@ -160,9 +160,7 @@ class PreparedStatement:
         """Run it once for each row of arguments; all their rows, see `Connection.fetchmany`."""
         self._check_open("fetchmany")
         into = self._record_class if into is None else into
-        rows, _ = await run_many(
-            self._dispatch, self._handle, args, timeout, keeps=True, into=into
-        )
+        rows, _ = await run_many(self._dispatch, self._handle, args, timeout, keeps=True, into=into)
         return rows
 
     async def executemany(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_cursor
 from sqlalchemy.util.concurrency import await_only, in_greenlet
 
-from pgallop.cursor import MAX_ROWS, BaseCursor, Cursor
+from pgallop.cursor import MAX_ROWS, BaseCursor, Cursor, reading
 from pgallop.described import Column, fetch_described
 from pgallop.many import run_many
 from pgallop.rows.building import WithColumns
@@ -168,11 +168,10 @@ class ServerSideCursor(AdaptedCursor):
     async def _execute(self, operation: str, parameters: tuple[Any, ...]) -> None:
         adapted = self._adapted
         await adapted.begin()
-        common = (adapted.driver_connection, adapted.dispatch, operation, parameters)
-        if adapted.transaction is None:
-            self._reading = StreamReading(*common, PREFETCH, None, WithColumns)
-        else:
-            self._reading = CursorReading(*common, WithColumns)
+        connection, dispatch = adapted.driver_connection, adapted.dispatch
+        what = reading(connection, dispatch, operation, parameters, PREFETCH, None, WithColumns)
+        kind = StreamReading if adapted.transaction is None else CursorReading
+        self._reading = kind(what)
         self._fetched = await self._reading.read(PREFETCH)
         columns = self._reading.columns()
         self._description = None if columns is None else description_of(columns)
