@@ -15,9 +15,11 @@ from pgallop.connecting import connect
 from pgallop.connection import Connection
 from pgallop.errors import *  # noqa: F403 (they belong to the vocabulary, under asyncpg's names)
 from pgallop.knowledge import Knowledge
+from pgallop.notifications import Notification
 from pgallop.pipeline import Pipeline, PipelinedStatement
 from pgallop.pool.creating import create_pool
 from pgallop.pool.lease import PoolConnectionProxy
+from pgallop.pool.listening import Gap
 from pgallop.pool.pool import Pool
 from pgallop.pool.stats import PoolStats
 from pgallop.query_log import LoggedQuery
@@ -33,8 +35,10 @@ __compiled__: bool = not (_reader.__file__ or "").endswith(".py")
 
 __all__ = [
     "Connection",
+    "Gap",
     "Knowledge",
     "LoggedQuery",
+    "Notification",
     "Outcome",
     "Pipeline",
     "PipelinedStatement",

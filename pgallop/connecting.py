@@ -136,7 +136,7 @@ def connect(
     Source: PostgreSQL documentation, libpq, "Database Connection Control Functions".
     """
     arguments = locals()
-    kind = arguments.pop("connection_class")
+    kind: type[Connection] = arguments.pop("connection_class")
     check_connection_class(kind)
     learnt = arguments.pop("knowledge")
     if learnt is not None and not isinstance(learnt, Knowledge):

@@ -26,6 +26,7 @@ from pgallop.inbox import Inbox
 from pgallop.knowledge import Knowledge, Scope
 from pgallop.listen import Channels
 from pgallop.listeners import LogListeners, TerminationListeners, weakly
+from pgallop.notifications import DEFAULT_SIZE, Hearing, NotificationStream, Streams
 from pgallop.pipeline import Pipeline
 from pgallop.queries import Queries
 from pgallop.query_log import QueryLog, QueryLogging
@@ -87,7 +88,9 @@ class Connection(Queries, CopyingIn, CopyingOut, QueryLogging, TypeCodecs):
         self._query_log = QueryLog(loop, self._dispatch, host, options)
         self._channels = Channels(loop, link.session, self._dispatch, self._inbox)
         self._capabilities = capabilities(link.session.parameters)
-        self._resetting = Resetting(self._dispatch, (self._channels, self._log_listeners))
+        self._streams = Streams()
+        listeners = (self._channels, self._log_listeners, self._streams)
+        self._resetting = Resetting(self._dispatch, listeners)
         complete = complete_script(self._capabilities)
         self._resetting.on_complete = partial(on_reset, scope, self._dispatch, complete)
 
@@ -223,6 +226,45 @@ class Connection(Queries, CopyingIn, CopyingOut, QueryLogging, TypeCodecs):
         """
         if not self.is_closed():
             await self._channels.remove(channel, callback)
+
+    def notifications(self, *channels: str, size: int = DEFAULT_SIZE) -> NotificationStream:
+        """The notifications that are sent to these channels, for `async for` in an `async with`.
+
+        The block listens: LISTEN is answered when it begins. All that comes is kept until it is
+        taken; the server has to wait when there is too much of it, and nothing is lost. When the
+        connection is lost, what has come can still be taken, then comes an error. `pool.listen()`
+        goes on with another connection.
+
+        While the buffer is full, other listeners of the connection wait, too; and when much more
+        comes than `size`, so do answers to its statements. A consumer that is slower than the
+        senders should have another connection for what it runs: with all of them waiting for each
+        other for half a minute, the connection is closed.
+
+        Args:
+            channels: their names as they are, case included: `NOTIFY Jobs` sends to "jobs".
+            size: how many notifications are kept here; some 10,000 more wait in front.
+
+        Raises:
+            InterfaceError: a name is none that the server would take as it is, or `size` is no
+                number; when the block is entered, the connection is closed.
+            PostgresError, TimeoutError: when the block is entered, as for `add_listener`.
+
+        Example:
+            >>> async with conn.notifications("jobs") as notifications:
+            ...     async for notification in notifications:
+            ...         print(notification.channel, notification.payload)
+
+        Source: PostgreSQL documentation, LISTEN and NOTIFY.
+        """
+        session = self._session
+        hearing = Hearing(
+            self._channels,
+            self._inbox,
+            self._termination_listeners,
+            self._streams,
+            lambda: session.broken,
+        )
+        return NotificationStream(self, hearing, channels, size)
 
     def add_log_listener(self, callback: "Callable[[Connection, PostgresMessage], object]") -> None:
         """Have `callback` called with each message of the server that is no error.

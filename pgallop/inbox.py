@@ -5,9 +5,11 @@ server says. A server can talk faster than a program listens, so there are bound
 
 - When too much waits to be delivered, nothing is read from the server until half of it is. Nothing
   is lost; the server waits, and so do answers that come behind.
+- Who has enough for now holds the inbox (`hold`), and what comes waits here for him to let go.
 - Coroutine functions run as tasks, as many at once as there may be; further calls wait. Tasks may
   wait for an answer on this very connection, which nobody reads then: when none of them ends for
-  `STALL_SECONDS` while others wait to begin, the connection is closed.
+  `STALL_SECONDS` while others wait to begin, the connection is closed. So it is when the one that
+  holds the inbox takes nothing for as long, while an answer waits behind what has come for him.
 """
 
 import asyncio
@@ -103,8 +105,10 @@ class Inbox:
     __slots__ = (
         "__weakref__",
         "_calls",
+        "_holders",
         "_loop",
         "_messages",
+        "_resumed",
         "_scheduled",
         "_size",
         "_stall",
@@ -125,6 +129,8 @@ class Inbox:
         # The listeners, what they get, and how much memory that takes.
         self._messages: deque[tuple[Mapping[Listener, object], tuple[object, ...], int]] = deque()
         self._size = 0
+        self._holders: set[object] = set()
+        self._resumed = 0  # how often one of them has let go
         self._scheduled = False
         self._stall: asyncio.TimerHandle | None = None
 
@@ -137,8 +143,22 @@ class Inbox:
             self._stream.session.paused = True
         self._schedule()
 
+    def hold(self, holder: object) -> None:
+        """Deliver nothing until `holder` lets go."""
+        self._holders.add(holder)
+
+    def let_go(self, holder: object) -> None:
+        """Deliver again, unless others hold."""
+        self._holders.discard(holder)
+        self._resumed += 1
+        self._schedule()
+
+    def _is_held(self) -> bool:
+        # With the connection the end has come: they have to hear of that.
+        return bool(self._holders) and not self._stream.closed
+
     def _schedule(self) -> None:
-        if self._messages and not self._scheduled:
+        if self._messages and not self._scheduled and not self._is_held():
             self._scheduled = True
             self._loop.call_soon(self._deliver)
 
@@ -151,7 +171,7 @@ class Inbox:
             self._size = 0
         ends = self._loop.time() + TURN_SECONDS
         try:
-            while self._messages and self._calls.running < MAX_LISTENER_TASKS:
+            while self._messages and not self._is_stuck():
                 listeners, arguments, size = self._messages.popleft()
                 self._size -= size
                 for listener in list(listeners):
@@ -163,7 +183,7 @@ class Inbox:
 
     def _go_on(self) -> None:
         """See that the rest is delivered, and that the server is listened to again."""
-        if self._messages and self._calls.running >= MAX_LISTENER_TASKS:
+        if self._messages and self._is_stuck():
             if self._stall is None:
                 self._watch()
         else:
@@ -179,16 +199,37 @@ class Inbox:
             self._stream.session.paused = False
             self._loop.call_soon(self._stream.go_on)
 
-    def _watch(self) -> None:
-        self._stall = self._loop.call_later(STALL_SECONDS, self._check, self._calls.ended)
+    def _is_stuck(self) -> bool:
+        return self._calls.running >= MAX_LISTENER_TASKS or self._is_held()
 
-    def _check(self, ended_before: int) -> None:
-        """Close the connection if no task of a listener has ended since."""
+    def _watch(self) -> None:
+        progress = self._calls.ended + self._resumed
+        is_urgent = self._is_urgent()
+        self._stall = self._loop.call_later(STALL_SECONDS, self._check, progress, is_urgent)
+
+    def _is_urgent(self) -> bool:
+        # With nothing but the server waiting, who holds may take his time.
+        session = self._stream.session
+        return not self._is_held() or bool(session.paused and session.requests)
+
+    def _check(self, progress: int, was_urgent: bool) -> None:
+        """Close the connection if nothing has moved since, and somebody waits for that."""
         self._stall = None
         if self._stream.closed:
             return
-        if self._calls.ended > ended_before:
+        has_moved = self._calls.ended + self._resumed > progress
+        if has_moved or not was_urgent or not self._is_urgent():
             self._watch()
+            return
+        if self._is_held():
+            error = InterfaceError(
+                f"notifications() is full, nobody has taken anything from it for {STALL_SECONDS} "
+                f"seconds, and the answer to a statement waits behind {len(self._messages)} more "
+                f"messages",
+                hint="run statements on another connection than that which listens, or take "
+                "notifications out while they run",
+            )
+            self._stream.lose(error)
             return
         self._stream.lose(
             InterfaceError(

@@ -26,7 +26,7 @@ async def fetch_into(
     args: tuple[Any, ...],
     limited: bool,
     timeout: float | None,
-    into: Callable[..., Any],
+    into: Callable[..., Any] | None,
 ) -> tuple[list[Any], bytes]:
     """Run a statement; its rows made into `into`, and its command tag.
 
@@ -38,7 +38,7 @@ async def fetch_into(
     """
     request = dispatch.begin(key, args, limited, timeout, into)
     if request is None:
-        check_target(into)
+        checked_target(dispatch, into)
         rows, command = await dispatch.run(key, args, limited, timeout, into)
     else:
         try:

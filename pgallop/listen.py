@@ -131,6 +131,13 @@ class Channels:
             finally:
                 self._tidy(channel)
 
+    def drop(self, name: str, listener: Listener) -> None:
+        """Let `listener` have nothing more of the channel; the server is told by and by."""
+        channel = self._channels.get(name)
+        if channel is not None and listener in channel.listeners:
+            del channel.listeners[listener]
+            self._tidy(channel)
+
     def forget_all(self) -> None:
         """The session is about to be reset: nobody listens any more, and nobody is told.
 

@@ -88,8 +88,9 @@ class Queries:
         Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "Extended Query".
         """
         if into is not None or record_class is not None:
-            into = asked_for(into, record_class)
-            rows, _ = await fetch_into(self._dispatch, query, args, False, timeout, into)
+            rows, _ = await fetch_into(
+                self._dispatch, query, args, False, timeout, asked_for(into, record_class)
+            )
             return rows
         dispatch = self._dispatch  # which it has no more once it is given back to its pool
         request = dispatch.begin(query, args, False, timeout)
@@ -152,8 +153,9 @@ class Queries:
             <Record one=1 two=2>
         """
         if into is not None or record_class is not None:
-            into = asked_for(into, record_class)
-            rows, _ = await fetch_into(self._dispatch, query, args, True, timeout, into)
+            rows, _ = await fetch_into(
+                self._dispatch, query, args, True, timeout, asked_for(into, record_class)
+            )
             return rows[0] if rows else None
         dispatch = self._dispatch
         request = dispatch.begin(query, args, True, timeout)

@@ -18,12 +18,11 @@ statements that are the driver's, and cannot be sent together with anything.
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from pgallop.deadlines import timed_out
 from pgallop.dispatch import Dispatch
 from pgallop.errors import CollateralCancelError, ProtocolError
-from pgallop.listen import Channels
-from pgallop.listeners import LogListeners
 from pgallop.ownership import Block, BlockState
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE, is_open
@@ -33,6 +32,12 @@ TRIES = 3
 
 # The server has begun these blocks, or will have.
 BEGUN = (BlockState.STARTING, BlockState.OPEN)
+
+
+class Listeners(Protocol):
+    """What a session forgets when it is reset."""
+
+    def forget_all(self) -> None: ...
 
 
 class Attempt:
@@ -66,7 +71,7 @@ class Resetting:
 
     __slots__ = ("_dispatch", "_listeners", "on_complete")
 
-    def __init__(self, dispatch: Dispatch, listeners: tuple[Channels, LogListeners]) -> None:
+    def __init__(self, dispatch: Dispatch, listeners: "tuple[Listeners, ...]") -> None:
         self._dispatch = dispatch
         self._listeners = listeners
         self.on_complete: Callable[[str], None] | None = None

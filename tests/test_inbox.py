@@ -238,3 +238,49 @@ def test_memory_is_what_is_kept() -> None:
     assert memory_of("x" * 1000) > 1000
     assert memory_of("\N{SNOWMAN}" * 1000) > 2000
     assert memory_of(7) < 100
+
+
+async def test_held() -> None:
+    """What comes waits, from the next message on, until all who hold have let go."""
+    desk = Desk()
+    holders = [object(), object()]
+
+    def hear_and_hold(connection: object, number: object) -> None:
+        desk.heard.append(number)
+        for holder in holders:
+            desk.inbox.hold(holder)
+
+    desk.put(1, 2, listener=hear_and_hold)
+    desk.put(3)
+    for holder in holders:
+        await asyncio.sleep(0.01)
+        assert desk.heard == [1]
+        desk.inbox.let_go(holder)
+    holders.clear()
+    await asyncio.sleep(0.01)
+    assert desk.heard == [1, 2, 3]
+
+
+async def test_held_when_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has to wait, as long as it likes; closed is what an answer waits behind."""
+    monkeypatch.setattr(inbox, "MAX_PENDING_MESSAGES", 3)
+    monkeypatch.setattr(inbox, "STALL_SECONDS", 0.02)
+    desk = Desk()
+    desk.inbox.hold(desk)
+    desk.put(*range(5))
+    assert desk.paused
+    desk.inbox._go_on()
+    await asyncio.sleep(0.1)
+    assert not desk.stream.closed
+    desk.stream.session.submit(SimpleQuery(None, "SELECT 1"))
+    for _ in range(5):  # whoever takes something in time keeps it alive
+        await asyncio.sleep(0.01)
+        desk.inbox.hold(None)
+        desk.inbox.let_go(None)
+    assert not desk.stream.closed
+    await asyncio.sleep(0.1)
+    assert desk.stream.closed
+    assert "nobody has taken anything" in str(desk.stream.session.broken)
+    desk.put(5)  # those who listen have to hear of the end
+    await asyncio.sleep(0.01)
+    assert desk.heard == list(range(6))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from math import inf
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from pgallop.connection import Connection
 from pgallop.deadlines import checked_seconds
 from pgallop.errors import InterfaceError
 from pgallop.into import asked_for, built
+from pgallop.notifications import DEFAULT_SIZE, check_channels
 from pgallop.pool.closing import close, close_after_error
 from pgallop.pool.connecting import Connecting
 from pgallop.pool.copying import Copying
@@ -25,6 +27,7 @@ from pgallop.pool.lease import (
     held_here,
     lease_class,
 )
+from pgallop.pool.listening import PoolNotifications
 from pgallop.pool.options import checked_sizes, taken_from
 from pgallop.pool.place import Place
 from pgallop.pool.stats import PoolStats, stats
@@ -59,15 +62,16 @@ class Pool(Copying):
             and options.reset is None
             and not has_own_verbs(options.connection_class)
         )
+        self._listening: weakref.WeakSet[PoolNotifications] = weakref.WeakSet()
         self._lease_classes: dict[type[Connection], type[PoolConnectionProxy]] = {}
 
-    def __await__(self) -> Generator[Any, Any, Pool]:
+    def __await__(self) -> Generator[Any, Any, Self]:
         return self._started().__await__()
 
-    async def __aenter__(self) -> Pool:
+    async def __aenter__(self) -> Self:
         return await self._started()
 
-    async def _started(self) -> Pool:
+    async def _started(self) -> Self:
         if self._keeper.state is not State.OPEN:  # a second time it is there
             await self._keeper.start()
         return self
@@ -81,6 +85,7 @@ class Pool(Copying):
         if kind is None:
             await self.close()
         else:
+            self._stop_listening()
             await close_after_error(self._keeper)
 
     # One statement
@@ -141,7 +146,8 @@ class Pool(Copying):
         if not self._is_plain:
             async with self.acquire(timeout=timeout) as connection:
                 options = given(timeout=timeout, record_class=record_class, into=into)
-                return await connection.fetch(query, *args, **options)
+                rows: list[Any] = await connection.fetch(query, *args, **options)
+                return rows
         if into is not None or record_class is not None:
             into = asked_for(into, record_class)
         shot = self._desk.one_shot(query, args, False, timeout, into)
@@ -316,7 +322,8 @@ class Pool(Copying):
         """Run a query once for each row of arguments, see `Connection.fetchmany`."""
         async with self.acquire(timeout=timeout) as connection:
             options = given(timeout=timeout, record_class=record_class, into=into)
-            return await connection.fetchmany(query, args, **options)
+            rows: list[Any] = await connection.fetchmany(query, args, **options)
+            return rows
 
     # A connection for a while
 
@@ -460,6 +467,40 @@ class Pool(Copying):
         options = {"isolation": isolation, "readonly": readonly, "deferrable": deferrable}
         return await run_transaction(self, function, retries, timeout, options)
 
+    def listen(self, *channels: str, size: int = DEFAULT_SIZE) -> PoolNotifications:
+        """The notifications that are sent to these channels, for `async for`, for as long as it is.
+
+        It takes a connection of the pool for itself. When that is lost, it listens on another one
+        as soon as there is one. What was sent in between nobody has heard: each time that it begins
+        to listen, the first included, it gives a `Gap`, and who gets that looks up what there is to
+        do. It ends when the pool is closed; an `async with` around it ends it with the block.
+
+        Args:
+            channels, size: as for `Connection.notifications`.
+
+        Raises:
+            InterfaceError: a name or the size makes no sense, or the pool is not open.
+
+        Raises, when the first one is awaited:
+            InterfaceError, PostgresError, OSError: as for `acquire`, and as for
+                `Connection.notifications`; later it is tried again, and logged.
+
+        Example:
+            >>> async for event in pool.listen("jobs"):
+            ...     match event:
+            ...         case pgallop.Gap():
+            ...             print("look at all jobs")
+            ...         case pgallop.Notification(payload=job):
+            ...             print("look at job", job)
+
+        Source: PostgreSQL documentation, LISTEN and NOTIFY.
+        """
+        self._keeper.usable()
+        check_channels(channels, size)
+        listening = PoolNotifications(self, channels, size)
+        self._listening.add(listening)
+        return listening
+
     # As a whole
 
     def resize(self, min_size: int | None = None, max_size: int | None = None) -> None:
@@ -486,6 +527,8 @@ class Pool(Copying):
         self._keeper.usable()
         self._keeper.policy.renew()
         self._keeper.look()
+        for each in list(self._listening):
+            each.give_back()
 
     async def drain(self, *, timeout: float | None = None) -> None:
         """As `expire_connections`, and wait until the last of the old connections is closed.
@@ -531,11 +574,18 @@ class Pool(Copying):
 
         Cancelled, it terminates the pool. Closing a closed pool does nothing.
         """
-        await close(self._keeper, None if timeout is None else checked_seconds(timeout))
+        timeout = None if timeout is None else checked_seconds(timeout)
+        self._stop_listening()
+        await close(self._keeper, timeout)
+
+    def _stop_listening(self) -> None:
+        for each in list(self._listening):
+            each.stop()
 
     def terminate(self) -> None:
         """Close all connections at once, whoever has them, without a word to the server."""
         self._keeper.terminate()
+        self._stop_listening()
 
     def is_closing(self) -> bool:
         """Whether the pool is closed, or is being closed."""

@@ -18,7 +18,7 @@ def new(kind: type) -> Any:
     return object.__new__(kind)  # pyright: ignore[reportUnknownVariableType]
 
 
-def new_of(base: type, kind: type) -> Any:
+def new_of(base: Any, kind: type) -> Any:
     """What `base.__new__` makes of `kind`, a subclass that has none of its own."""
     return base.__new__(kind)
 

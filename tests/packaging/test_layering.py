@@ -44,6 +44,7 @@ ASYNCIO: list[set[str]] = [
         "knowledge",
         "listen",
         "listeners",
+        "notifications",
         "many",
         "ownership",
         "pipeline",

@@ -37,4 +37,4 @@ def test_none_is_connect_s() -> None:
 @pytest.mark.parametrize("name", ["init_size", "min_size", "max_size", "max_queries", "warm_up"])
 def test_what_makes_no_sense(name: str) -> None:
     with pytest.raises(ClientConfigurationError, match=rf"^{name}: "):
-        pgallop.create_pool(**{name: "many"})
+        taken_from({name: "many"})
