@@ -27,6 +27,7 @@ from pgallop.rows.record import Record
 from pgallop.session.outcomes import Outcome
 from pgallop.statement import PreparedStatement
 from pgallop.transaction import Transaction
+from pgallop.types import Attribute, ServerVersion, Type
 from pgallop.values import *  # noqa: F403 (so do the classes of values)
 from pgallop.wire import reader as _reader
 
@@ -34,6 +35,7 @@ from pgallop.wire import reader as _reader
 __compiled__: bool = not (_reader.__file__ or "").endswith(".py")
 
 __all__ = [
+    "Attribute",
     "Connection",
     "Gap",
     "Knowledge",
@@ -47,7 +49,9 @@ __all__ = [
     "PoolStats",
     "PreparedStatement",
     "Record",
+    "ServerVersion",
     "Transaction",
+    "Type",
     "TypeCodec",
     "__compiled__",
     "__version__",

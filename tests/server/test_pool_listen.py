@@ -220,7 +220,7 @@ async def test_connections_are_replaced(server: EmbeddedServer, monitor: Monitor
         ((old,),) = monitor.ask(LISTENERS)
         await pool.drain(timeout=5)
         assert isinstance((await gap_of(events)).reason, InterfaceError)
-        assert (old,) not in monitor.ask(LISTENERS)
+        await until(lambda: (old,) not in monitor.ask(LISTENERS))
         notify(monitor, 1)
         assert await payloads(events, 1) == ["1"]
 
