@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator
 from math import inf
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar
 
 from pgallop.connection import Connection
 from pgallop.deadlines import checked_seconds
 from pgallop.errors import InterfaceError
-from pgallop.into import asked_for, built
 from pgallop.notifications import DEFAULT_SIZE, check_channels
 from pgallop.pool.closing import close, close_after_error
 from pgallop.pool.connecting import Connecting
@@ -30,6 +29,7 @@ from pgallop.pool.lease import (
 from pgallop.pool.listening import PoolNotifications
 from pgallop.pool.options import checked_sizes, taken_from
 from pgallop.pool.place import Place
+from pgallop.pool.statements import Statements, has_own_verbs
 from pgallop.pool.stats import PoolStats, stats
 from pgallop.pool.transactions import run_transaction
 from pgallop.rows.record import Record
@@ -38,7 +38,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
 
-class Pool(Copying):
+class Pool(Statements, Copying):
     """Connections for many tasks, each of which has one to itself while it uses it.
 
     Made by `create_pool`, and with its arguments. Await it or enter it with `async with`, which
@@ -87,243 +87,6 @@ class Pool(Copying):
         else:
             self._stop_listening()
             await close_after_error(self._keeper)
-
-    # One statement
-
-    @overload
-    async def fetch(
-        self,
-        query: str,
-        *args: Any,
-        timeout: float | None = None,
-        record_class: None = None,
-        into: None = None,
-    ) -> list[Record]: ...
-
-    @overload
-    async def fetch(
-        self,
-        query: str,
-        *args: Any,
-        timeout: float | None = None,
-        record_class: type[R],
-        into: None = None,
-    ) -> list[R]: ...
-
-    @overload
-    async def fetch(
-        self,
-        query: str,
-        *args: Any,
-        timeout: float | None = None,
-        record_class: None = None,
-        into: Callable[..., T],
-    ) -> list[T]: ...
-
-    async def fetch(
-        self,
-        query: str,
-        *args: Any,
-        timeout: float | None = None,
-        record_class: type[Record] | None = None,
-        into: Callable[..., Any] | None = None,
-    ) -> list[Any]:
-        """Run a query on any connection and return its rows, see `Connection.fetch`.
-
-        Args:
-            timeout: seconds for all of it, waiting for a connection included.
-
-        Raises:
-            PoolTimeoutError: no connection became free in time.
-            PoolFullError: too many wait for one already.
-            InterfaceError: the pool is closed, closing, or belongs to another loop or process.
-            Exception: no connection could be opened; what `connect` raises.
-
-        Example:
-            >>> await pool.fetch("SELECT id, name FROM users WHERE id < $1", 3)
-            [<Record id=1 name='Ada'>, <Record id=2 name='Grace'>]
-        """
-        if not self._is_plain:
-            async with self.acquire(timeout=timeout) as connection:
-                options = given(timeout=timeout, record_class=record_class, into=into)
-                rows: list[Any] = await connection.fetch(query, *args, **options)
-                return rows
-        if into is not None or record_class is not None:
-            into = asked_for(into, record_class)
-        shot = self._desk.one_shot(query, args, False, timeout, into)
-        try:
-            answer = await shot.future
-        except BaseException as error:
-            answer = await self._desk.recover(shot, error)
-            if answer is None:
-                del shot  # it knows the error, whose traceback knows this frame
-                raise
-        if answer is None:
-            answer = await self._desk.run(shot)
-        return answer[0] if into is None else await built(answer[0])
-
-    @overload
-    async def fetchrow(
-        self,
-        query: str,
-        *args: Any,
-        timeout: float | None = None,
-        record_class: None = None,
-        into: None = None,
-    ) -> Record | None: ...
-
-    @overload
-    async def fetchrow(
-        self,
-        query: str,
-        *args: Any,
-        timeout: float | None = None,
-        record_class: type[R],
-        into: None = None,
-    ) -> R | None: ...
-
-    @overload
-    async def fetchrow(
-        self,
-        query: str,
-        *args: Any,
-        timeout: float | None = None,
-        record_class: None = None,
-        into: Callable[..., T],
-    ) -> T | None: ...
-
-    async def fetchrow(
-        self,
-        query: str,
-        *args: Any,
-        timeout: float | None = None,
-        record_class: type[Record] | None = None,
-        into: Callable[..., Any] | None = None,
-    ) -> Any:
-        """Run a query on any connection and return its first row, or None if there is none.
-
-        See `Connection.fetchrow`; `timeout` and errors as for `fetch`.
-        """
-        if not self._is_plain:
-            async with self.acquire(timeout=timeout) as connection:
-                options = given(timeout=timeout, record_class=record_class, into=into)
-                return await connection.fetchrow(query, *args, **options)
-        if into is not None or record_class is not None:
-            into = asked_for(into, record_class)
-        shot = self._desk.one_shot(query, args, True, timeout, into)
-        try:
-            answer = await shot.future
-        except BaseException as error:
-            answer = await self._desk.recover(shot, error)
-            if answer is None:
-                del shot  # it knows the error, whose traceback knows this frame
-                raise
-        if answer is None:
-            answer = await self._desk.run(shot)
-        rows = answer[0] if into is None else await built(answer[0])
-        return rows[0] if rows else None
-
-    async def fetchval(
-        self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None
-    ) -> Any:
-        """Run a query on any connection and return one value of its first row, or None.
-
-        See `Connection.fetchval`; `timeout` and errors as for `fetch`.
-        """
-        if not self._is_plain:
-            async with self.acquire(timeout=timeout) as connection:
-                return await connection.fetchval(query, *args, column=column, timeout=timeout)
-        shot = self._desk.one_shot(query, args, True, timeout, None)
-        try:
-            answer = await shot.future
-        except BaseException as error:
-            answer = await self._desk.recover(shot, error)
-            if answer is None:
-                del shot  # it knows the error, whose traceback knows this frame
-                raise
-        if answer is None:
-            answer = await self._desk.run(shot)
-        rows = answer[0]
-        return rows[0][column] if rows else None
-
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        """Run a statement, or several without arguments, on any connection; its command tag.
-
-        See `Connection.execute`; `timeout` and errors as for `fetch`. What it leaves behind in the
-        session, such as settings, is reset.
-        """
-        if not self._is_plain:
-            async with self.acquire(timeout=timeout) as connection:
-                return await connection.execute(query, *args, timeout=timeout)
-        if not args:
-            return await self._desk.script(query, timeout)
-        shot = self._desk.one_shot(query, args, False, timeout, None)
-        try:
-            answer = await shot.future
-        except BaseException as error:
-            answer = await self._desk.recover(shot, error)
-            if answer is None:
-                del shot  # it knows the error, whose traceback knows this frame
-                raise
-        if answer is None:
-            answer = await self._desk.run(shot)
-        command: bytes = answer[1]
-        return command.decode("utf-8", "replace")
-
-    async def executemany(
-        self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
-    ) -> None:
-        """Run a statement once for each row of arguments, see `Connection.executemany`."""
-        async with self.acquire(timeout=timeout) as connection:
-            await connection.executemany(command, args, timeout=timeout)
-
-    @overload
-    async def fetchmany(
-        self,
-        query: str,
-        args: Iterable[Sequence[Any]],
-        *,
-        timeout: float | None = None,
-        record_class: None = None,
-        into: None = None,
-    ) -> list[Record]: ...
-
-    @overload
-    async def fetchmany(
-        self,
-        query: str,
-        args: Iterable[Sequence[Any]],
-        *,
-        timeout: float | None = None,
-        record_class: type[R],
-        into: None = None,
-    ) -> list[R]: ...
-
-    @overload
-    async def fetchmany(
-        self,
-        query: str,
-        args: Iterable[Sequence[Any]],
-        *,
-        timeout: float | None = None,
-        record_class: None = None,
-        into: Callable[..., T],
-    ) -> list[T]: ...
-
-    async def fetchmany(
-        self,
-        query: str,
-        args: Iterable[Sequence[Any]],
-        *,
-        timeout: float | None = None,
-        record_class: type[Record] | None = None,
-        into: Callable[..., Any] | None = None,
-    ) -> list[Any]:
-        """Run a query once for each row of arguments, see `Connection.fetchmany`."""
-        async with self.acquire(timeout=timeout) as connection:
-            options = given(timeout=timeout, record_class=record_class, into=into)
-            rows: list[Any] = await connection.fetchmany(query, args, **options)
-            return rows
 
     # A connection for a while
 
@@ -640,17 +403,3 @@ class Pool(Copying):
         keeper.forsake()
         # At the end, because it raises where warnings are errors.
         warnings.warn(warning, ResourceWarning, stacklevel=2, source=self)
-
-
-# What runs a statement by itself, on any of the connections.
-VERBS = ("fetch", "fetchrow", "fetchval", "execute")
-
-
-def has_own_verbs(kind: type[Connection]) -> bool:
-    """Whether a class of connections runs statements in another way than Connection."""
-    return any(getattr(kind, verb) is not getattr(Connection, verb) for verb in VERBS)
-
-
-def given(**options: Any) -> dict[str, Any]:
-    """The options that are not None: a `connection_class` may have methods that know fewer."""
-    return {name: value for name, value in options.items() if value is not None}
