@@ -21,7 +21,7 @@ from pgallop.errors import (
     PostgresError,
     UnsupportedClientFeatureError,
 )
-from pgallop.into import built, target_or_none
+from pgallop.into import built, checked_target
 from pgallop.ownership import Block, BlockState
 from pgallop.session.copy_rows import CopyRows
 from pgallop.session.session import IDLE
@@ -57,7 +57,13 @@ class CopiedRows(Generic[T]):
         if timeout is not None:
             timeout = checked_seconds(timeout)
         self._make = partial(
-            CopiedRowsIterator, connection, dispatch, query, args, timeout, target_or_none(into)
+            CopiedRowsIterator,
+            connection,
+            dispatch,
+            query,
+            args,
+            timeout,
+            checked_target(dispatch, into),
         )
         self._entered: CopiedRowsIterator[T] | None = None
 

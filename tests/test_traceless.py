@@ -246,7 +246,7 @@ def test_memory_is_bounded() -> None:
     for n in range(5 * MAX_TEXTS):
         come(known, f"SELECT {n}, 2", 0.0)
     answered(known, 0.0, frozenset(["SELECT 1, 2"]))
-    assert len(known._proven) + len(known._refused) <= MAX_TEXTS + 1
+    assert len(known.proven) + len(known._refused) <= MAX_TEXTS + 1
     long = "SELECT 1 -- " + "x" * LONGEST
     come(known, long, 0.0)
     assert long not in known._open
@@ -316,5 +316,5 @@ def test_nothing_is_believed_that_was_not_said(
     for query in TEXTS:
         come(known, query, now)
     answered(known, now, frozenset(harmful))
-    assert known._proven.keys() == {*TEXTS} - harmful
+    assert known.proven.keys() == {*TEXTS} - harmful
     assert not known._open

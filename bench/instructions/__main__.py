@@ -6,6 +6,7 @@ import platform
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pgallop
 from bench.instructions.counting import Count, CountingError, count
@@ -70,7 +71,7 @@ def _interpreter() -> str:
     return f"{platform.python_version()} {platform.python_compiler()} {kind}"
 
 
-def _report(counts: dict[str, Count], before: dict[str, dict[str, int]]) -> list[str]:
+def _report(counts: dict[str, Count], before: dict[str, Any]) -> list[str]:
     """Print a table; the operations that have become worse."""
     is_same = before.get("interpreter") == _interpreter()
     worse = []

@@ -47,8 +47,8 @@ async def _rows1000(connection: pgallop.Connection) -> object:
     return await connection.fetch(_VISITORS)
 
 
-async def _insert1000(connection: pgallop.Connection) -> object:
-    return await connection.executemany(_INSERT, _RECORDS)
+async def _insert1000(connection: pgallop.Connection) -> None:
+    await connection.executemany(_INSERT, _RECORDS)
 
 
 @dataclass(frozen=True)

@@ -401,8 +401,8 @@ def test_lies_about_rows(lie: list[bytes], words: str) -> None:
 # --- the texts of arguments -----------------------------------------------------------------------
 
 ENDED = (PARSE_COMPLETE, BIND_COMPLETE, command_complete("SET"))
-SET = (PARSE_COMPLETE, BIND_COMPLETE, data_row(b"ISO", b"postgres", b"3"))
-SET = (*SET, command_complete("SELECT 1"))
+STYLES = data_row(b"ISO", b"postgres", b"3")
+SET = (PARSE_COMPLETE, BIND_COMPLETE, STYLES, command_complete("SELECT 1"))
 
 
 def one(text: bytes | None) -> tuple[bytes, ...]:
