@@ -8,6 +8,7 @@ from typing import Any
 
 from chaos import (
     both_ways,
+    copy_cancels,
     crowd,
     ddl_storm,
     frozen_server,
@@ -29,6 +30,7 @@ Line = Callable[[EmbeddedServer, int, float], Coroutine[Any, Any, Figures]]
 LINES: Mapping[int, Line] = MappingProxyType(
     {
         1: random_cancels.run,
+        2: copy_cancels.run,
         3: pool_uses.run,
         4: termination.run,
         5: frozen_server.run,

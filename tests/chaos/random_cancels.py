@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 from chaos.administrator import Administrator
@@ -63,17 +63,32 @@ class Record:
     faults: Faults = field(default_factory=lambda: Faults([], [], [], []))
 
 
+class Manner(NamedTuple):
+    """What a crowd does, with which tables, by how many tasks, with which options of connect."""
+
+    operations: Sequence[Operation]
+    schema: str
+    tasks: int
+    options: dict[str, Any]
+
+
 class Crowd:
     """Many tasks on one connection, until they have given up often enough."""
 
     def __init__(
-        self, dsn: str, chance: random.Random, number: int, cancels: int, record: Record
+        self,
+        dsn: str,
+        chance: random.Random,
+        number: int,
+        cancels: int,
+        record: Record,
+        manner: Manner,
     ) -> None:
         self._dsn = dsn
         self._chance = chance
         self._cancels_left = cancels
         self._administered = number == 0
-        self._operations = MIXES[number % len(MIXES)]
+        self._manner = manner
         self._record = record
         self._schema = f"crowd_{number}"
         self._ledger = Ledger(f"{self._schema}.ledger")
@@ -86,12 +101,12 @@ class Crowd:
     async def run(self, administrator: Administrator) -> None:
         """Let it live, wait for its end, and look at what it has left."""
         self._administrator = administrator
-        await administrator.run(SCHEMA.format(schema=self._schema))
+        await administrator.run(self._manner.schema.format(schema=self._schema))
         await self._ledger.create(administrator)
         await self._connect()
         try:
             async with self._interference():
-                await asyncio.gather(*[self._live() for _ in range(TASKS)])
+                await asyncio.gather(*[self._live() for _ in range(self._manner.tasks)])
             await self._check_connection()
         finally:
             await self._close()
@@ -103,7 +118,10 @@ class Crowd:
 
     async def _connect(self) -> None:
         self.conn = await pgallop.connect(
-            self._dsn, server_settings={"search_path": self._schema}, statement_cache_size=40
+            self._dsn,
+            server_settings={"search_path": self._schema},
+            statement_cache_size=40,
+            **self._manner.options,
         )
         self._pids.add(self.conn.get_server_pid())
 
@@ -146,7 +164,7 @@ class Crowd:
     async def _one(self) -> None:
         """One operation, which is given up at some moment or other, or not."""
         self._nonce += 1
-        operation = choose(self._chance, self._operations)
+        operation = choose(self._chance, self._manner.operations)
         call = Call(self.conn, self._nonce, random.Random(self._chance.random()))
         way = self._chance.random()
         if 0.45 < way < 0.7:
@@ -296,13 +314,21 @@ async def run(server: EmbeddedServer, seed: int, scale: float) -> Figures:
         with counted(calls, cancel, "send_cancel"), counted(calls, harmless, "candidate"):
             while record.cancels < goal and not record.stuck:
                 cancels = -(-min(CANCELS_PER_WAVE, goal - record.cancels) // CROWDS)
+                manners = [Manner(mix, SCHEMA, TASKS, {}) for mix in MIXES]
                 crowds = [
-                    Crowd(server.tcp_dsn, chance, number, cancels, record)
+                    Crowd(
+                        server.tcp_dsn,
+                        chance,
+                        number,
+                        cancels,
+                        record,
+                        manners[number % len(MIXES)],
+                    )
                     for number in range(CROWDS)
                 ]
                 await asyncio.gather(*[crowd.run(administrator) for crowd in crowds])
     under_fire = await storm(server, scale)
-    await _check_process(record, sockets)
+    await check_process(record, sockets)
     _tell(figures, record)
     figures.at_least("storm_hits", under_fire.hits, 1)
     figures.zero("storm_stranded", under_fire.stranded)
@@ -340,7 +366,7 @@ def counted(calls: Counter[str], module: ModuleType, name: str) -> Iterator[None
         yield
 
 
-async def _check_process(record: Record, sockets: set[str]) -> None:
+async def check_process(record: Record, sockets: set[str]) -> None:
     """No task and no descriptor is left in this process."""
     for _ in range(200):
         tasks = asyncio.all_tasks() - {asyncio.current_task()}

@@ -18,6 +18,7 @@ SEED = 1986
 # has its slice in tests/poolers.
 SCALES = {
     1: 0.006,
+    2: 0.02,
     3: 0.03,
     4: 0.03,
     5: 0.05,
