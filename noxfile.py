@@ -76,6 +76,25 @@ def poolers(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("version", ["2.1", "2.0"])
+def sqlalchemy(session: nox.Session, version: str) -> None:
+    """SQLAlchemy's own tests of dialects: nothing fails but what fails with asyncpg, too."""
+    session.install("-r", REQUIREMENTS)
+    session.install(f"SQLAlchemy[asyncio]~={version}.0")
+    for variable, expected, ways in (
+        ("PGALLOP_REQUIRE_COMPILED", "1", ()),
+        ("PGALLOP_PURE", "0", ("pgallop", "asyncpg")),
+    ):
+        tree = Path("build", f"nox-sqlalchemy-{expected}").absolute()
+        session.run(
+            "python", "setup.py", "-q", "build", "--build-lib", str(tree), env={variable: "1"}
+        )
+        environment = {"PYTHONPATH": str(tree)}
+        session.run("python", "-P", "tools/sqlalchemy_suite.py", *ways, env=environment)
+        session.run("pytest", "tests/sqlalchemy_dialect", env=environment)
+
+
+@nox.session
 def types_on_servers(session: nox.Session) -> None:
     """Values of every type, on PostgreSQL 18, 13 and 10, in both modes; npm has the older two."""
     session.install("-r", REQUIREMENTS)

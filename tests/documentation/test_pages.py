@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ DSN = "postgresql://postgres:secret@localhost/postgres"
 # What a page needs that not every server has.
 EXTENSION = re.compile(r"CREATE EXTENSION (\w+)")
 
-FRAMEWORK = re.compile(r"^from (fastapi|starlette)\b", re.MULTILINE)
+FRAMEWORK = re.compile(r"^from (fastapi|sqlalchemy|starlette)\b", re.MULTILINE)
+
+# The same place, in an address of SQLAlchemy's.
+ENGINE = "postgresql+pgallop" + DSN.removeprefix("postgresql")
 
 # What may be fenced in a page; in other languages it would be code that nobody has tried.
 LANGUAGES = {"python", "text", "sh", ""}
@@ -87,12 +91,14 @@ def test_code_prints_what_is_shown(page: Path, empty_dsn: str, tmp_path: Path) -
     skip_without(EXTENSION.findall(page.read_text(encoding="utf-8")), empty_dsn)
     for name in FRAMEWORK.findall(page.read_text(encoding="utf-8")):
         pytest.importorskip(name)
+    if "postgresql+pgallop" in page.read_text(encoding="utf-8"):
+        import_module("engines").register()
 
     async def run_all() -> None:
         async with pgallop.connect(empty_dsn) as conn:
             scope = {"asyncio": asyncio, "pgallop": pgallop, "conn": conn}
             for block in blocks(page.read_text(encoding="utf-8")):
-                block = block._replace(source=block.source.replace(DSN, empty_dsn))
+                block = block._replace(source=with_dsn(block.source, empty_dsn))
                 where = f"{name_of(page)}:{block.line}"
                 if block.excuse:
                     continue
@@ -103,6 +109,11 @@ def test_code_prints_what_is_shown(page: Path, empty_dsn: str, tmp_path: Path) -
                     assert (where, await output_of(block, page, scope)) == (where, block.output)
 
     asyncio.run(run_all())
+
+
+def with_dsn(source: str, dsn: str) -> str:
+    engine_dsn = "postgresql+pgallop" + dsn.removeprefix("postgresql")
+    return source.replace(DSN, dsn).replace(ENGINE, engine_dsn)
 
 
 def skip_without(extensions: list[str], dsn: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from long_line import DELAY
 from proxy import DelayProxy
 from sqlalchemy import Integer, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -55,7 +56,7 @@ async def test_a_transaction(server: EmbeddedServer, act: Act, ours: int, theirs
 
 
 async def trips(server: EmbeddedServer, driver: str, act: Act) -> int:
-    async with DelayProxy(server.host, server.port) as proxy:
+    async with DelayProxy(server.host, server.port, delay=DELAY) as proxy:
         engine = create_async_engine(url_of(proxy, driver))
         async with engine.connect() as conn:
             await act(conn)
@@ -70,7 +71,7 @@ async def test_another_connection(server: EmbeddedServer) -> None:
     """Until its first transaction has ended: one trip for the handshake, as without SQLAlchemy."""
     taken = {}
     for driver in ("pgallop", "asyncpg"):
-        async with DelayProxy(server.host, server.port) as proxy:
+        async with DelayProxy(server.host, server.port, delay=DELAY) as proxy:
             engine = create_async_engine(url_of(proxy, driver))
             async with engine.connect() as first:
                 await one(first)
