@@ -1,7 +1,6 @@
 """The command line of `python -m bench`."""
 
 import argparse
-import asyncio
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,21 +9,27 @@ from pathlib import Path
 
 import pgallop
 from bench import works
-from bench.drivers import installed
+from bench.drivers import installed, missing
 from bench.machine import machine
 from bench.measure import BenchError, Plan, run
+from bench.places import PlaceError, Places, execute, open_places
+from bench.profiling import ProfilingError, Subject, profile
+from bench.progress import Progress
 from bench.report import as_json, heading, summary, verdict_table, work_table
 from bench.results import Results
-from bench.targets import all_met, judge
-from bench.works import WORKS, Work
-from pgallop.cli.server import EmbeddedServer, EmbeddedServerError
+from bench.targets import SUBJECT, all_met, judge
+from bench.work import NEAR, Work
+from bench.works import WORKS
+from pgallop.cli.server import EmbeddedServerError
 
 _BUILD = Path(__file__).resolve().parent.parent / "build" / "bench"
 
 _DEFAULT_ROUNDS, _DEFAULT_SECONDS = 5, 0.8
 _QUICK_ROUNDS, _QUICK_SECONDS = 2, 0.15
 
-_INTERPRETED = f"""\
+_PROFILED_SECONDS = 5.0
+
+INTERPRETED = f"""\
 This would measure the interpreted pgallop in {Path(pgallop.__file__).parent}.
 To measure the compiled one, run `make bench`, or install pgallop into this environment
 (`pip install .`) and run `python -m bench`. To measure this one all the same, add --interpreted."""
@@ -41,18 +46,26 @@ def main() -> int:
         print("\n".join(f"{work.name:<{width}}  {work.title}" for work in WORKS.values()))
         return 0
     if not pgallop.__compiled__ and not arguments.interpreted:
-        print(_INTERPRETED, file=sys.stderr)
+        print(INTERPRETED, file=sys.stderr)
         return 2
     chosen = [work for work in WORKS.values() if work.name in arguments.work]
     try:
-        with _server(arguments.dsn) as dsn, _prepared(dsn, chosen) as postgresql:
+        with open_places(arguments.dsn, [work.place for work in chosen]) as places:
+            dsn = places.dsns[NEAR]
+            postgresql = str(execute(dsn, "SHOW server_version"))
             results = Results(
                 machine(arguments.loop, postgresql), arguments.rounds, arguments.seconds
             )
-            _measure(arguments, dsn, chosen, results)
+            with tables(dsn, chosen):
+                if arguments.profile:
+                    print(profile(_subject(arguments, places, chosen[0]), _BUILD))
+                    return 0
+                _measure(arguments, places, chosen, results)
     except (
         BenchError,
         EmbeddedServerError,
+        PlaceError,
+        ProfilingError,
         pgallop.CannotConnectError,
         pgallop.PostgresError,
     ) as error:
@@ -87,6 +100,12 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help=f"{_QUICK_ROUNDS} rounds of {_QUICK_SECONDS:g} s: to see it work, not to compare",
     )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help=f"record what takes the time in one --work, with perf, callgrind or cProfile, and say"
+        f" how to read it (--driver: {SUBJECT}; --seconds: {_PROFILED_SECONDS:g})",
+    )
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     for option, content in (("--json", "all figures"), ("--svg", "a picture of the ratios")):
         path = _BUILD / f"results.{option[2:]}"
@@ -101,6 +120,10 @@ def _arguments() -> argparse.Namespace:
     arguments.loop = [loop for loop in loops if loop in arguments.loop]
     if arguments.rounds is None:
         arguments.rounds = _QUICK_ROUNDS if arguments.quick else _DEFAULT_ROUNDS
+    if arguments.profile and len(arguments.work) != 1:
+        parser.error("--profile needs one --work")
+    if arguments.profile and arguments.seconds is None:
+        arguments.seconds = _PROFILED_SECONDS
     if arguments.seconds is None:
         arguments.seconds = _QUICK_SECONDS if arguments.quick else _DEFAULT_SECONDS
     if arguments.rounds < 1 or arguments.seconds <= 0:
@@ -109,41 +132,37 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def _server(dsn: str | None) -> Iterator[str]:
-    """The server's DSN; without one, start a server that trusts and is left alone by autovacuum."""
-    if dsn is not None:
-        yield dsn
-        return
-    settings = {"autovacuum": "off", "shared_buffers": "128MB"}
-    with EmbeddedServer(listen=True, auth="trust", settings=settings) as server:
-        yield server.tcp_dsn
-
-
-@contextmanager
-def _prepared(dsn: str, chosen: Sequence[Work]) -> Iterator[str]:
-    """Make the works' tables and remove them in the end; gives the server's version."""
-
-    async def execute(statements: Sequence[str]) -> str:
-        async with pgallop.connect(dsn) as connection:
-            for statement in statements:
-                await connection.execute(statement)
-            return connection.get_settings()["server_version"]
-
+def tables(dsn: str, chosen: Sequence[Work]) -> Iterator[None]:
+    """Make the works' tables, and remove them in the end."""
+    execute(dsn, *works.preparation(chosen))
     try:
-        yield asyncio.run(execute(works.preparation(chosen)))
+        yield
     finally:
-        asyncio.run(execute(works.removal()))
+        execute(dsn, *works.removal())
 
 
 def _measure(
-    arguments: argparse.Namespace, dsn: str, chosen: Sequence[Work], results: Results
+    arguments: argparse.Namespace, places: Places, chosen: Sequence[Work], results: Results
 ) -> None:
     drivers = [driver for driver in installed() if driver in arguments.driver]
-    plan = Plan(dsn, chosen, drivers, arguments.loop, arguments.rounds, arguments.seconds)
-    for i, series in enumerate(run(plan, results)):
-        if i == 0:
+    results.left_out += [f"{driver}: {reason}" for driver, reason in missing().items()]
+    plan = Plan(places, chosen, drivers, arguments.loop, arguments.rounds, arguments.seconds)
+    progress = Progress(chosen, arguments.rounds)
+    is_first = True
+    for work, series in run(plan, results, progress):
+        progress.clear()
+        if is_first:
             print(heading(results))
-        print(f"\n{work_table(chosen[i], series, results)}", flush=True)
+        is_first = False
+        print(f"\n{work_table(work, series, results)}", flush=True)
+
+
+def _subject(arguments: argparse.Namespace, places: Places, work: Work) -> Subject:
+    if reason := places.missing.get(work.place):
+        raise PlaceError(f"{work.name}: {reason}")
+    driver = arguments.driver[0] if len(arguments.driver) == 1 else SUBJECT
+    dsn = places.dsns[work.place]
+    return Subject(work.name, driver, arguments.loop[0], dsn, arguments.seconds)
 
 
 def _conclude(arguments: argparse.Namespace, results: Results) -> int:

@@ -1,23 +1,25 @@
 """The measuring: every driver in turn (A B C A B C ...), each in a process of its own."""
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Self
+from typing import NamedTuple, Self
 
 from bench.drivers import load
-from bench.line import Line, LineError
+from bench.orders import Check, Description, Failure, Measure, Memory, Peak, RoundTrips
+from bench.places import Places, execute
 from bench.results import Results, Sample, Series
 from bench.targets import SUBJECT
-from bench.worker import Check, Description, Failure, Measure, RoundTrips, serve
-from bench.works import DELAY, Work
+from bench.work import NEAR, Work
+from bench.worker import serve
 
 # Far longer than any run takes: who is not back by then hangs.
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
-_WARM_UP_PART = 0.1
+# What a turn takes in addition, of its length, before it counts.
+WARM_UP_PART = 0.1
 
 
 class BenchError(Exception):
@@ -29,12 +31,12 @@ class Plan:
     """What to measure and for how long.
 
     Args:
-        dsn: the server.
+        places: the servers.
         rounds: how often each driver has its turn.
         seconds: how long a turn takes, the warm-up not counted.
     """
 
-    dsn: str
+    places: Places
     works: Sequence[Work]
     drivers: Sequence[str]
     loops: Sequence[str]
@@ -45,18 +47,17 @@ class Plan:
 class Client:
     """A client process, seen from here."""
 
-    def __init__(self, driver: str, loop: str, dsn: str, line: Line | None) -> None:
+    def __init__(self, driver: str, loop: str, places: Places) -> None:
         self.driver = driver
         self.loop = loop
-        self._line = line
+        self._places = places
         # A fresh interpreter, not a fork: nothing of this process weighs on it.
         context = multiprocessing.get_context("spawn")
         self._pipe: Connection
         self._pipe, theirs = context.Pipe()
-        far_dsn = "" if line is None else line.dsn
         self._process = context.Process(
             target=serve,
-            args=(theirs, driver, loop, dsn, far_dsn),
+            args=(theirs, driver, loop, places.dsns),
             name=f"{driver} on {loop}",
             daemon=True,
         )
@@ -78,18 +79,29 @@ class Client:
         return answer
 
     def check(self, work: Work, weigh: bool) -> Description | Failure:
-        self._pipe.send(Check(work.name, weigh))
+        """Have the work run a few times; how its rows look, or why it cannot."""
+        self._pipe.send(Check(work, weigh))
         answer = self._answer(_PATIENCE)
         assert isinstance(answer, Description | Failure)
         return answer
 
     def measure(self, work: Work, seconds: float) -> Sample:
-        self._pipe.send(Measure(work.name, seconds * _WARM_UP_PART, seconds))
+        """Have the work run for so many seconds, after it has warmed up."""
+        self._pipe.send(Measure(work.name, seconds * WARM_UP_PART, seconds))
         answer = self._answer(_PATIENCE + 2 * seconds)
         if isinstance(answer, Failure):
             raise BenchError(f"{self._process.name} failed in {work.name}: {answer.reason}")
         assert isinstance(answer, Sample)
         return answer
+
+    def peak(self, work: Work) -> int | None:
+        """How many bytes of memory its process takes to do the work once."""
+        self._pipe.send(Peak(work))
+        answer = self._answer(_PATIENCE)
+        if isinstance(answer, Failure):
+            raise BenchError(f"{self._process.name} failed in {work.name}: {answer.reason}")
+        assert isinstance(answer, Memory)
+        return answer.peak
 
     def _answer(self, patience: float) -> object:
         if not self._pipe.poll(patience):
@@ -98,8 +110,7 @@ class Client:
             answer = self._pipe.recv()
             if not isinstance(answer, RoundTrips):
                 return answer
-            assert self._line is not None
-            self._pipe.send(self._line.round_trips)
+            self._pipe.send(self._places.round_trips(answer.place))
             return self._answer(patience)
         except EOFError:
             self._process.join()
@@ -107,50 +118,68 @@ class Client:
             raise BenchError(f"{self._process.name} ended with exit code {code}") from None
 
 
-def run(plan: Plan, results: Results) -> Iterator[list[Series]]:
+class Entry(NamedTuple):
+    """A client that takes part in a work, and what was measured of it."""
+
+    work: Work
+    client: Client
+    series: Series
+
+
+# Told before each turn: which work, which driver on which loop, which round.
+OnTurn = Callable[[Work, str, str, int], None]
+
+
+def run(
+    plan: Plan, results: Results, on_turn: OnTurn = lambda *_: None
+) -> Iterator[tuple[Work, list[Series]]]:
     """Measure work after work; yield what was measured of each and put it into `results` as well.
 
     Raises:
         BenchError: drivers disagree about the rows, pgallop fails, or a client process does.
     """
-    with _line(plan) as line, ExitStack() as stack:
+    with ExitStack() as stack:
         clients = [
-            stack.enter_context(Client(driver, loop, plan.dsn, line))
+            stack.enter_context(Client(driver, loop, plan.places))
             for loop in plan.loops
             for driver in plan.drivers
         ]
         for client in clients:
             results.versions[client.driver] = client.version()
-        for work in plan.works:
-            taking_part = compare(work, clients, results)
-            for _ in range(plan.rounds):
-                for client, series in taking_part:
-                    series.samples.append(client.measure(work, plan.seconds))
-            measured = [series for _, series in taking_part]
-            results.series += measured
-            yield measured
+        for family in families(plan.works):
+            entries = []
+            for work in family:
+                if reason := plan.places.missing.get(work.place):
+                    results.left_out.append(f"{work.name}: {reason}")
+                else:
+                    entries += compare(work, clients, results, plan.places)
+            _measure(plan, entries, on_turn)
+            for work in family:
+                measured = [entry.series for entry in entries if entry.work is work]
+                results.series += measured
+                if measured:
+                    yield work, measured
 
 
-def _line(plan: Plan) -> AbstractContextManager[Line | None]:
-    """The long line to the server, if any of the works needs it."""
-    if not any(work.is_far for work in plan.works):
-        return nullcontext()
-    try:
-        return Line(plan.dsn, DELAY)
-    except LineError as error:
-        raise BenchError(str(error)) from None
+def families(works: Sequence[Work]) -> list[list[Work]]:
+    """Return the works, those of a family together, where its first one stands."""
+    found: dict[str, list[Work]] = {}
+    for work in works:
+        found.setdefault(work.family or work.name, []).append(work)
+    return list(found.values())
 
 
-def compare(work: Work, clients: Sequence[Client], results: Results) -> list[tuple[Client, Series]]:
+def compare(work: Work, clients: Sequence[Client], results: Results, places: Places) -> list[Entry]:
     """Have every driver run the work; those that can, when all of them see the same rows."""
-    taking_part = []
+    entries = []
     seen: dict[str, str] = {}
     for client in clients:
-        driver = load(client.driver)
-        if not driver.supports(work):
+        participant = load(client.driver)
+        if not participant.supports(work):
             continue
-        # Memory does not depend on the loop.
+        # Memory of rows does not depend on the loop.
         weigh = work.weighs_rows and client.loop == clients[0].loop
+        _clear(work, places)
         answer = client.check(work, weigh)
         if isinstance(answer, Failure):
             failure = f"{client.driver} on {client.loop} fails in {work.name}: {answer.reason}"
@@ -158,11 +187,40 @@ def compare(work: Work, clients: Sequence[Client], results: Results) -> list[tup
                 raise BenchError(failure)
             results.left_out.append(failure)
             continue
+        effect = execute(places.dsns[NEAR], work.effect) if work.effect else ""
         if answer.digest:
-            seen[answer.digest] = f"{client.driver} on {client.loop}, such as {answer.example}"
-        setting = driver.setting(work)
-        series = Series(work.name, client.loop, client.driver, setting, answer.bytes_per_row)
-        taking_part.append((client, series))
+            who = f"{client.driver} on {client.loop}, such as {answer.example} {effect}"
+            seen[f"{answer.digest} {effect}"] = who.rstrip()
+        series = Series(
+            work.name,
+            client.loop,
+            client.driver,
+            participant.setting(work),
+            answer.bytes_per_row,
+            _peak(work, client, places) if work.weighs_process else None,
+        )
+        entries.append(Entry(work, client, series))
     if len(seen) > 1:
         raise BenchError("\n  ".join([f"{work.name}: drivers see different rows:", *seen.values()]))
-    return taking_part
+    return entries
+
+
+def _measure(plan: Plan, entries: Sequence[Entry], on_turn: OnTurn) -> None:
+    """Let all have their turns, round by round."""
+    for number in range(plan.rounds):
+        for work, client, series in entries:
+            on_turn(work, client.driver, client.loop, number)
+            _clear(work, plan.places)
+            series.samples.append(client.measure(work, plan.seconds))
+
+
+def _clear(work: Work, places: Places) -> None:
+    if work.clearing:
+        execute(places.dsns[NEAR], work.clearing)
+
+
+def _peak(work: Work, client: Client, places: Places) -> int | None:
+    """The memory of a new process of the same kind that does nothing but the work, once."""
+    with Client(client.driver, client.loop, places) as fresh:
+        fresh.version()
+        return fresh.peak(work)

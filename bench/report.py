@@ -1,13 +1,34 @@
 """The results in words, tables and JSON."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.results import CPU, MEMORY, METRICS, RIVAL, THROUGHPUT, TIME, TRIPS, Results, Series
+from bench.results import (
+    BLOCK,
+    CPU,
+    MEMORY,
+    METRICS,
+    PEAK,
+    RIVAL,
+    THROUGHPUT,
+    TIME,
+    TRIPS,
+    Results,
+    Series,
+)
 from bench.targets import SUBJECT, Verdict
-from bench.works import Work
+from bench.work import Work
+
+# Columns that some works have beside those of all.
+_MORE = {
+    "ms/run": (TIME, 1e-3),
+    "round trips/run": (TRIPS, 1),
+    "bytes/row": (MEMORY, 1),
+    "peak MB": (PEAK, 1),
+    "longest block ms": (BLOCK, 1e-3),
+}
 
 
 def heading(results: Results) -> str:
@@ -21,7 +42,7 @@ def heading(results: Results) -> str:
     return "\n".join(lines)
 
 
-def work_table(work: Work, series: Iterable[Series], results: Results) -> str:
+def work_table(work: Work, series: Sequence[Series], results: Results) -> str:
     """Return a work's results, one line for each driver on each loop."""
     header = [
         "loop",
@@ -29,34 +50,35 @@ def work_table(work: Work, series: Iterable[Series], results: Results) -> str:
         "over",
         "runs/s",
         "CPU us/run",
+        "spread",
         f"CPU x {RIVAL}",
         f"runs/s x {RIVAL}",
     ]
-    if work.weighs_rows:
-        header.append("bytes/row")
-    if work.is_far:
-        header += ["ms/run", "round trips/run"]
-    rows = [header]
+    more = [
+        (name, metric, factor)
+        for name, (metric, factor) in _MORE.items()
+        if any(one.rounds(metric) for one in series)
+        and (metric != TIME or work.is_far or work.reconnects)
+    ]
+    rows = [header + [name for name, _, _ in more]]
     for one in series:
         row = [one.loop, one.driver, one.setting]
-        row += [_number(one.median(THROUGHPUT)), _number(one.median(CPU))]
+        row += [number(one.median(THROUGHPUT)), number(one.median(CPU))]
+        row += [_spread(one.spread(CPU))]
         row += [_ratio(results.ratio(one, CPU)), _ratio(results.ratio(one, THROUGHPUT))]
-        if work.weighs_rows:
-            row.append(_number(one.median(MEMORY)))
-        if work.is_far:
-            row += [_number(one.median(TIME), 1e-3), _number(one.median(TRIPS))]
+        row += [number(one.median(metric), factor) for _, metric, factor in more]
         rows.append(row)
-    return "\n".join([f"{work.name}: {work.title}", *_aligned(rows, left=3)])
+    return "\n".join([f"{work.name}: {work.title}", *aligned(rows, left=3)])
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
     """Return the targets and whether they are met."""
     rows = [
-        ["met" if v.met else "MISSED", str(v.target), f"measured {_ratio(v.ratio)}"]
+        ["met" if v.met else "MISSED", str(v.target), f"measured {number(v.measured)}"]
         for v in verdicts
     ]
     met = sum(v.met for v in verdicts)
-    return "\n".join([f"Targets: {met} of {len(verdicts)} met", *_aligned(rows, left=3)])
+    return "\n".join([f"Targets: {met} of {len(verdicts)} met", *aligned(rows, left=3)])
 
 
 def summary(results: Results) -> str:
@@ -81,7 +103,7 @@ def as_json(results: Results, verdicts: Sequence[Verdict]) -> str:
     document = asdict(results)
     document["series"] = [_series_as_data(one, results) for one in results.series]
     document["targets"] = [
-        {"target": str(v.target), **asdict(v.target), "measured": v.ratio, "met": v.met}
+        {"target": str(v.target), **asdict(v.target), "measured": v.measured, "met": v.met}
         for v in verdicts
     ]
     return json.dumps(document, indent=2) + "\n"
@@ -92,11 +114,12 @@ def _series_as_data(series: Series, results: Results) -> dict[str, Any]:
     return {
         **asdict(series),
         "median": {metric: series.median(metric) for metric in measured},
+        "spread": {metric: series.spread(metric) for metric in measured},
         f"ratio to {RIVAL}": {metric: results.ratio(series, metric) for metric in measured},
     }
 
 
-def _aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
     """Lay rows out in columns, the first `left` of them flush left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -109,7 +132,7 @@ def _aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
     ]
 
 
-def _number(value: float | None, factor: float = 1) -> str:
+def number(value: float | None, factor: float = 1) -> str:
     """Three digits or more, with a comma for the thousands."""
     if value is None:
         return ""
@@ -119,3 +142,7 @@ def _number(value: float | None, factor: float = 1) -> str:
 
 def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
+
+
+def _spread(value: float | None) -> str:
+    return "" if value is None else f"±{value:.0%}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, quantiles
 
 RIVAL = "asyncpg"
 
@@ -13,12 +13,15 @@ class Sample:
 
     Args:
         round_trips: of all runs; counted where the server is far away.
+        longest_block: seconds for which the event loop could do nothing else; measured in some
+            works.
     """
 
     runs: int
     seconds: float
     cpu_seconds: float
     round_trips: int | None = None
+    longest_block: float | None = None
 
 
 @dataclass
@@ -28,6 +31,7 @@ class Series:
     Args:
         setting: over what its tasks ran.
         bytes_per_row: memory that a row takes; measured in some works.
+        peak: the most memory that a process which does only this takes, in bytes; in some works.
     """
 
     work: str
@@ -35,6 +39,7 @@ class Series:
     driver: str
     setting: str
     bytes_per_row: float | None = None
+    peak: int | None = None
     samples: list[Sample] = field(default_factory=list)
 
     def rounds(self, metric: str) -> list[float]:
@@ -45,6 +50,17 @@ class Series:
         """Return the median of the rounds; None where the metric was not measured."""
         rounds = self.rounds(metric)
         return median(rounds) if rounds else None
+
+    def spread(self, metric: str) -> float | None:
+        """Return half of the range in which the middle half of the rounds lies, by the median.
+
+        None where there are no two rounds to compare.
+        """
+        rounds = self.rounds(metric)
+        if len(rounds) < 2:
+            return None
+        low, middle, high = quantiles(rounds, n=4, method="inclusive")
+        return (high - low) / 2 / middle
 
     def ratio(self, metric: str, other: "Series") -> float | None:
         """Return the median of the rounds' ratios to `other`; None where one was not measured.
@@ -68,9 +84,13 @@ METRICS: dict[str, Callable[[Series], list[float]]] = {
     "round trips per run": lambda series: [
         s.round_trips / s.runs for s in series.samples if s.round_trips is not None
     ],
+    "peak memory, MB": lambda series: [] if series.peak is None else [series.peak / 1e6],
+    "longest block of the loop, us": lambda series: [
+        1e6 * s.longest_block for s in series.samples if s.longest_block is not None
+    ],
 }
 
-THROUGHPUT, TIME, CPU, MEMORY, TRIPS = METRICS
+THROUGHPUT, TIME, CPU, MEMORY, TRIPS, PEAK, BLOCK = METRICS
 
 
 @dataclass

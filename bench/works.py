@@ -1,86 +1,36 @@
 """The works: what every driver does, over how many connections, from how many tasks at once.
 
-`pg_type`, `series1000`, `bytea100k`, `arrays` and `select1` are those of MagicStack's pgbench, with
-ten connections as there; the others are ours. The last ones are what a statement takes that is run
-for the first time, far away from the server, where it is the round trips that count.
+`pg_type`, `series1000`, `bytea100k`, `arrays`, `copy10k`, `batch1k` and `select1` are those of
+MagicStack's pgbench, with ten connections as there; the others are ours. The last ones are what a
+statement takes that is run for the first time, far away from the server, where it is the round
+trips that count.
 """
 
+import hashlib
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from bench.work import DELAY, FAR, SCRAM, TLS, Visitor, Work
+
 SCHEMA = "pgallop_bench"
-
-# Seconds that each direction of a long line takes.
-DELAY = 0.005
-
-
-@dataclass
-class Visitor:
-    """What rows are made into: an ordinary dataclass."""
-
-    id: int
-    name: str
-    score: float
-    seen: datetime
-    active: bool
-    visits: int
-    token: UUID
-
-
-@dataclass(frozen=True)
-class Work:
-    """One thing to measure: `query`, run again and again.
-
-    Args:
-        name: what `--work` takes.
-        title: what the report calls it.
-        query: one statement, with `$1`, `$2`, ... for its arguments.
-        arguments: what each run takes in turn; begins again at its end.
-        connections: how many connections.
-        tasks: how many tasks ask at the same time, spread evenly over the connections.
-        pools: the tasks share a pool of so many connections, each of which one has to itself.
-        reconnects: each run connects, asks once and closes.
-        is_new: each run has a text that was never seen before.
-        warms_up: each run opens all connections, which then run so many statements each, at the
-            same time and all of them the same statements, and closes them.
-        is_far: the server is at the end of a long line, and round trips are counted.
-        weighs_rows: also measure the memory that the rows take.
-        into: the class whose objects the rows are made into, in the way that a driver has for it.
-        setup: statements that make its table.
-    """
-
-    name: str
-    title: str
-    query: str
-    arguments: tuple[tuple[object, ...], ...] = ((),)
-    connections: int = 10
-    tasks: int = 10
-    pools: bool = False
-    reconnects: bool = False
-    is_new: bool = False
-    warms_up: int = 0
-    is_far: bool = False
-    weighs_rows: bool = False
-    into: type[Visitor] | None = None
-    setup: tuple[str, ...] = ()
-
-    def texts(self, count: int) -> list[str]:
-        """Return so many texts that do the same and are not the same."""
-        return [f"{self.query} -- {number}" for number in range(count)]
-
-    @property
-    def shares_connections(self) -> bool:
-        """Whether several tasks ask on one connection at the same time."""
-        return self.tasks > self.connections
-
 
 _ACCOUNTS = 10_000
 _WIDE_ROWS = 100_000
 
-_VISITORS = f"SELECT id, name, score, seen, active, visits, token FROM {SCHEMA}"
+# The columns of a visitor, and their types.
+VISITOR = {
+    "id": "int4",
+    "name": "text",
+    "score": "float8",
+    "seen": "timestamptz",
+    "active": "bool",
+    "visits": "int8",
+    "token": "uuid",
+}
+
+_VISITORS = f"SELECT {', '.join(VISITOR)} FROM {SCHEMA}"
 
 
 def _make_visitors(table: str, rows: int) -> str:
@@ -91,6 +41,27 @@ def _make_visitors(table: str, rows: int) -> str:
             i % 2 = 0 AS active, i::int8 * 1000000007 AS visits, md5(i::text)::uuid AS token
         FROM generate_series(1, {rows}) AS i"""
 
+
+_NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def _visitor(i: int) -> tuple[object, ...]:
+    seen = _NEW_YEAR + timedelta(seconds=61.234567 * i)
+    token = UUID(hashlib.md5(str(i).encode(), usedforsecurity=False).hexdigest())
+    return i, f"visitor {i}", i * 0.37, seen, i % 2 == 0, i * 1000000007, token
+
+
+def _visitors(count: int) -> list[tuple[object, ...]]:
+    """The records of as many visitors; those of `_make_visitors`."""
+    return [_visitor(i) for i in range(1, count + 1)]
+
+
+# Where visitors are brought to. What is measured is the client: the server need not keep them.
+_MAKE_GUESTS = f"""
+    CREATE UNLOGGED TABLE IF NOT EXISTS {SCHEMA}.guests (
+        {", ".join(f"{name} {kind} NOT NULL" for name, kind in VISITOR.items())})"""
+_CLEAR_GUESTS = f"TRUNCATE {SCHEMA}.guests"
+_ALL_GUESTS = f"SELECT count(*) || ' ' || sum(hashtext(guests::text)) FROM {SCHEMA}.guests"
 
 # Every run asks for another row, in an order that is the same for all drivers.
 _KEYS = tuple((key,) for key in random.Random(1).sample(range(1, _ACCOUNTS + 1), _ACCOUNTS))
@@ -142,6 +113,27 @@ _WORKS = (
         tasks=100,
         pools=True,
         setup=_MAKE_ACCOUNTS,
+    ),
+    *(
+        Work(
+            f"burst{name}",
+            f"a row by its primary key, from each of {tasks:,} tasks at once, on a pool of 10",
+            _BY_KEY,
+            _KEYS,
+            tasks=tasks,
+            family="burst",
+            pools=True,
+            bursts=True,
+            weighs_process=True,
+            setup=_MAKE_ACCOUNTS,
+        )
+        for name, tasks in (("100", 100), ("5k", 5000), ("24k", 24_000))
+    ),
+    Work(
+        "tls_select1",
+        "SELECT 1+1 on 10 connections, in TLS",
+        "SELECT 1+1",
+        place=TLS,
     ),
     Work(
         "pg_type",
@@ -200,6 +192,16 @@ _WORKS = (
         setup=(_make_visitors("visitors", 1000),),
     ),
     Work(
+        "batch1k",
+        "executemany of 1,000 INSERTs of 7 columns, on 10 connections",
+        f"INSERT INTO {SCHEMA}.guests VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        ((_visitors(1000),),),
+        verb="executemany",
+        setup=(_MAKE_GUESTS,),
+        clearing=_CLEAR_GUESTS,
+        effect=_ALL_GUESTS,
+    ),
+    Work(
         "connect",
         "connect, read the first int4[], close",
         "SELECT '{1,2,3}'::int4[]",
@@ -208,13 +210,23 @@ _WORKS = (
         reconnects=True,
     ),
     Work(
+        "connect_scram",
+        "connect with a password (SCRAM-SHA-256), SELECT 1+1, close",
+        "SELECT 1+1",
+        place=SCRAM,
+        connections=1,
+        tasks=1,
+        reconnects=True,
+        watches_loop=True,
+    ),
+    Work(
         "first_plain",
         f"a new statement without arguments each time, {_FAR}",
         "SELECT 1+1",
         connections=1,
         tasks=1,
         is_new=True,
-        is_far=True,
+        place=FAR,
     ),
     Work(
         "first_args",
@@ -224,7 +236,7 @@ _WORKS = (
         connections=1,
         tasks=1,
         is_new=True,
-        is_far=True,
+        place=FAR,
         setup=_MAKE_ACCOUNTS,
     ),
     Work(
@@ -234,7 +246,7 @@ _WORKS = (
         ((1,),),
         tasks=1,
         warms_up=20,
-        is_far=True,
+        place=FAR,
         setup=_MAKE_ACCOUNTS,
     ),
 )
@@ -244,7 +256,8 @@ WORKS = {work.name: work for work in _WORKS}
 
 def preparation(works: Iterable[Work]) -> list[str]:
     """Return the statements to run before these works."""
-    return [*removal(), f"CREATE SCHEMA {SCHEMA}", *(sql for work in works for sql in work.setup)]
+    setup = dict.fromkeys(sql for work in works for sql in work.setup)  # each of them once
+    return [*removal(), f"CREATE SCHEMA {SCHEMA}", *setup]
 
 
 def removal() -> list[str]:

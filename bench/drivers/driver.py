@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Generic, Self, TypeVar
 
-from bench.works import Visitor, Work
+from bench.work import Verb, Visitor, Work
 
 ConnectionT = TypeVar("ConnectionT")
 
@@ -17,18 +17,39 @@ Rows = Sequence[Any]
 Fetch = Callable[..., Awaitable[Rows]]
 
 
-class Driver(ABC, Generic[ConnectionT]):
-    """One driver, through the fastest of its usual interfaces."""
+# Rows that one call of a stream asks the server for, of every driver.
+STREAMED_ROWS = 1000
 
-    # Whether it makes Python values, which can then be compared.
-    decodes = True
 
-    # Whether it has a pool, see `pool`.
+class Participant(ABC):
+    """Who takes part in works."""
+
+    # What it can do.
+    verbs: frozenset[Verb] = frozenset({"fetch"})
+
+    # Whether it has a pool.
     pools = False
 
     @abstractmethod
     def version(self) -> str:
         """The version, and the build where there are several."""
+
+    def supports(self, work: Work) -> bool:
+        """Whether it takes part in this work."""
+        return work.verb in self.verbs and (self.pools or not work.pools)
+
+    def setting(self, work: Work) -> str:
+        """Over what the tasks of this work run."""
+        if work.pools:
+            return f"pool of {work.connections}"
+        return "1 connection" if work.connections == 1 else f"{work.connections} connections"
+
+
+class Driver(Participant, Generic[ConnectionT]):
+    """One driver, through the fastest of its usual interfaces."""
+
+    # Whether it makes Python values, which can then be compared.
+    decodes = True
 
     @abstractmethod
     async def connect(self, dsn: str) -> ConnectionT:
@@ -47,6 +68,26 @@ class Driver(ABC, Generic[ConnectionT]):
 
         return fetch_into
 
+    def streamer(self, connection: ConnectionT) -> Fetch:
+        """What runs a query and looks at its rows one by one; the only row is their number."""
+        raise self._cannot("stream rows")
+
+    def transactor(self, connection: ConnectionT) -> Fetch:
+        """What runs a query three times in a transaction."""
+        raise self._cannot("begin transactions")
+
+    def batcher(self, connection: ConnectionT) -> Fetch:
+        """What runs a statement for each item of a list of arguments; no rows."""
+        raise self._cannot("run a statement for many rows of arguments")
+
+    def copier_in(self, connection: ConnectionT) -> Fetch:
+        """What copies records into a table of the bench's schema; no rows."""
+        raise self._cannot("copy records")
+
+    def copier_out(self, connection: ConnectionT) -> Fetch:
+        """What copies the rows of a query out, as text; the only row is the number of bytes."""
+        raise self._cannot("copy rows out")
+
     @abstractmethod
     async def close(self, connection: ConnectionT) -> None:
         """Close a connection, politely."""
@@ -55,19 +96,9 @@ class Driver(ABC, Generic[ConnectionT]):
         """The same driver, for connections of one program, which share what they can share."""
         return self
 
-    def supports(self, work: Work) -> bool:
-        """Whether it takes part in this work."""
-        return self.pools or not work.pools
-
     def pool(self, dsn: str, size: int) -> AbstractAsyncContextManager[Fetch]:
         """What each task calls to run a query on a pool of so many connections."""
-        raise TypeError(f"{type(self).__name__} has no pool that could be measured")
-
-    def setting(self, work: Work) -> str:
-        """Over what the tasks of this work run."""
-        if work.pools:
-            return f"pool of {work.connections}"
-        return "1 connection" if work.connections == 1 else f"{work.connections} connections"
+        raise self._cannot("pool connections")
 
     def runs_per_call(self, work: Work) -> int:
         """How many runs of the query one call of a `Fetch` stands for."""
@@ -93,10 +124,24 @@ class Driver(ABC, Generic[ConnectionT]):
                 stack.push_async_callback(self.close, connection)
                 connections.append(connection)
             shares = [connections[i % len(connections)] for i in range(work.tasks)]
-            if work.into is None:
-                yield [self.fetcher(connection) for connection in shares]
-            else:
-                yield [self.fetcher_into(connection, work.into) for connection in shares]
+            yield [self._doer(connection, work) for connection in shares]
+
+    def _doer(self, connection: ConnectionT, work: Work) -> Fetch:
+        """What does the work on a connection."""
+        if work.into is not None:
+            return self.fetcher_into(connection, work.into)
+        makers = {
+            "fetch": self.fetcher,
+            "stream": self.streamer,
+            "transaction": self.transactor,
+            "executemany": self.batcher,
+            "copy_in": self.copier_in,
+            "copy_out": self.copier_out,
+        }
+        return makers[work.verb](connection)
+
+    def _cannot(self, what: str) -> TypeError:
+        return TypeError(f"{type(self).__name__} cannot {what}, or not in the way of this bench")
 
     def _fetch_once(self, dsn: str) -> Fetch:
         async def fetch_once(query: str, *args: object) -> Rows:

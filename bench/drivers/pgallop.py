@@ -6,13 +6,14 @@ from functools import partial
 from typing import Self
 
 import pgallop
-from bench.drivers.driver import Driver, Fetch
-from bench.works import Visitor
+from bench.drivers.driver import STREAMED_ROWS, Driver, Fetch, Rows
+from bench.work import Visitor
 
 
 class Pgallop(Driver[pgallop.Connection]):
     """Connections know what their `knowledge` knows; without one each learns for itself."""
 
+    verbs = frozenset({"fetch", "stream", "transaction", "executemany", "copy_in", "copy_out"})
     pools = True
 
     def __init__(self, knowledge: pgallop.Knowledge | None = None) -> None:
@@ -32,6 +33,32 @@ class Pgallop(Driver[pgallop.Connection]):
 
     def fetcher_into(self, connection: pgallop.Connection, kind: type[Visitor]) -> Fetch:
         return partial(connection.fetch, into=kind)
+
+    def streamer(self, connection: pgallop.Connection) -> Fetch:
+        async def stream(query: str, *args: object) -> Rows:
+            count = 0
+            async with connection.stream(query, *args, prefetch=STREAMED_ROWS) as rows:
+                async for _ in rows:
+                    count += 1
+            return [(count,)]
+
+        return stream
+
+    def transactor(self, connection: pgallop.Connection) -> Fetch:
+        async def transact(query: str, *args: object) -> Rows:
+            async with connection.transaction():
+                await connection.fetch(query, *args)
+                await connection.fetch(query, *args)
+                return await connection.fetch(query, *args)
+
+        return transact
+
+    def batcher(self, connection: pgallop.Connection) -> Fetch:
+        async def batch(query: str, rows: list[tuple[object, ...]]) -> Rows:
+            await connection.executemany(query, rows)
+            return ()
+
+        return batch
 
     async def close(self, connection: pgallop.Connection) -> None:
         await connection.close()

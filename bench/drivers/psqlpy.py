@@ -1,13 +1,17 @@
 """psqlpy: rust-postgres in threads of its own; its result becomes Python values on demand."""
 
 from importlib.metadata import version
+from typing import Any
 
 import psqlpy
 
 from bench.drivers.driver import Driver, Fetch, Rows
+from bench.works import SCHEMA, VISITOR
 
 
 class Psqlpy(Driver[psqlpy.Connection]):
+    verbs = frozenset({"fetch", "executemany", "copy_in"})
+
     def version(self) -> str:
         return version("psqlpy")
 
@@ -20,6 +24,23 @@ class Psqlpy(Driver[psqlpy.Connection]):
             return (await connection.fetch(query, args)).result(as_tuple=True)
 
         return fetch
+
+    def batcher(self, connection: psqlpy.Connection) -> Fetch:
+        # Its stub says lists; tuples are fine.
+        async def batch(query: str, rows: Any) -> Rows:
+            await connection.execute_many(query, rows)
+            return ()
+
+        return batch
+
+    def copier_in(self, connection: psqlpy.Connection) -> Fetch:
+        async def copy_in(table: str, records: list[tuple[object, ...]]) -> Rows:
+            await connection.copy_records_to_table(
+                table, records, columns=list(VISITOR), schema_name=SCHEMA
+            )
+            return ()
+
+        return copy_in
 
     async def close(self, connection: psqlpy.Connection) -> None:
         connection.close()

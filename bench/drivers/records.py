@@ -3,7 +3,7 @@
 import pgallop
 from bench.drivers.driver import Fetch
 from bench.drivers.pgallop import Pgallop
-from bench.works import Visitor, Work
+from bench.work import Visitor, Work
 
 
 class Records(Pgallop):

@@ -8,12 +8,26 @@ from uuid import UUID
 
 import pytest
 
+from bench.description import comparable
 from bench.line import Line, LineError
-from bench.measure import BenchError, Client, compare
-from bench.results import CPU, MEMORY, THROUGHPUT, TIME, TRIPS, Results, Sample, Series
-from bench.targets import TARGETS, Target, Verdict, all_met, judge
-from bench.worker import Description, Failure, comparable
-from bench.works import WORKS, Work
+from bench.measure import BenchError, Client, compare, families
+from bench.orders import Description, Failure
+from bench.places import Places
+from bench.results import (
+    BLOCK,
+    CPU,
+    MEMORY,
+    PEAK,
+    THROUGHPUT,
+    TIME,
+    TRIPS,
+    Results,
+    Sample,
+    Series,
+)
+from bench.targets import NOBODY, TARGETS, Target, Verdict, all_met, judge
+from bench.work import Work
+from bench.works import WORKS
 
 pytestmark = pytest.mark.once
 
@@ -23,7 +37,7 @@ def series(
 ) -> Series:
     """1,000 runs a round, each as long as the CPU time it takes."""
     samples = [Sample(1000, cpu / 1000, cpu / 1000) for cpu in cpu_microseconds]
-    return Series(work, loop, driver, "10 connections", None, samples)
+    return Series(work, loop, driver, "10 connections", samples=samples)
 
 
 def results(*measured: Series) -> Results:
@@ -41,8 +55,20 @@ def test_metrics() -> None:
 
 def test_round_trips_are_counted_per_run() -> None:
     samples = [Sample(10, 1, 0.1, 20), Sample(4, 1, 0.1, 12)]
-    one = Series("warm_up", "asyncio", "pgallop", "10 connections", None, samples)
+    one = Series("warm_up", "asyncio", "pgallop", "10 connections", samples=samples)
     assert one.rounds(TRIPS) == [2, 3]
+
+
+def test_what_some_works_measure_in_addition() -> None:
+    samples = [Sample(10, 1, 0.1, longest_block=0.002), Sample(10, 1, 0.1, longest_block=0.004)]
+    one = Series("any", "asyncio", "pgallop", "1 connection", None, 50_000_000, samples)
+    assert one.median(BLOCK) == pytest.approx(3000)
+    assert one.rounds(PEAK) == [50]
+
+
+def test_the_spread_leaves_out_what_is_far_off() -> None:
+    assert series("pgallop", 90, 95, 100, 105, 9000).spread(CPU) == pytest.approx(0.05)
+    assert series("pgallop", 100).spread(CPU) is None
 
 
 @pytest.mark.parametrize(
@@ -77,9 +103,9 @@ def test_the_ratio_is_taken_round_by_round() -> None:
 def test_the_rival_on_another_loop_is_another_series() -> None:
     mine, theirs = series("pgallop", 10), series("asyncpg", 20, loop="uvloop")
     assert results(mine, theirs).ratio(mine, CPU) is None
-    assert Target("select1", "asyncio", CPU, 1.0).ratio(results(mine, theirs)) is None
+    assert Target("select1", "asyncio", CPU, 1.0).measured(results(mine, theirs)) is None
     target = Target("select1", "asyncio", CPU, 1.0, rival_loop="uvloop")
-    assert target.ratio(results(mine, theirs)) == pytest.approx(0.5)
+    assert target.measured(results(mine, theirs)) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +121,38 @@ def test_only_what_was_measured_is_judged() -> None:
     assert [str(v.target) for v in verdicts] == [
         "select1 on asyncio: client CPU per run at most 0.32 x asyncpg"
     ]
-    assert verdicts[0].ratio == pytest.approx(0.4)
+    assert verdicts[0].measured == pytest.approx(0.4)
     assert not verdicts[0].met
     assert judge(results(series("pgallop", 40))) == []
+
+
+def test_a_target_may_be_another_work_of_ones_own() -> None:
+    many, few = series("pgallop", 12, work="burst24k"), series("pgallop", 10, work="burst100")
+    target = Target("burst24k", "asyncio", CPU, 1.3, "pgallop", rival_work="burst100")
+    assert target.measured(results(many, few)) == pytest.approx(1.2)
+    assert str(target).endswith("client CPU per run at most 1.3 x pgallop in burst100")
+    assert target.measured(results(many)) is None
+
+
+def test_a_target_may_be_a_bound_of_its_own() -> None:
+    target = Target("select1", "asyncio", TIME, 1000, NOBODY)
+    assert target.measured(results(series("pgallop", 800))) == pytest.approx(800)
+    assert target.measured(results()) is None
+    assert str(target) == "select1 on asyncio: time per run at most 1000 us"
+
+
+def test_works_of_a_family_are_measured_in_turn() -> None:
+    works = [
+        Work("a", "", "", family="x"),
+        Work("b", "", ""),
+        Work("c", "", "", family="x"),
+        Work("d", "", ""),
+    ]
+    assert [[work.name for work in family] for family in families(works)] == [
+        ["a", "c"],
+        ["b"],
+        ["d"],
+    ]
 
 
 def test_no_verdict_is_no_success() -> None:
@@ -151,8 +206,9 @@ class Answering:
 def compared(*clients: Answering) -> tuple[list[str], list[str]]:
     """Which drivers take part, and the reasons of the others."""
     outcome = results()
-    taking_part = compare(WORKS["pk"], [cast(Client, client) for client in clients], outcome)
-    return [series.driver for _, series in taking_part], outcome.left_out
+    everybody = [cast(Client, client) for client in clients]
+    entries = compare(WORKS["pk"], everybody, outcome, Places())
+    return [entry.series.driver for entry in entries], outcome.left_out
 
 
 def test_drivers_that_see_the_same_rows_are_measured() -> None:
