@@ -1,0 +1,1 @@
+"""`python -m bench.scale`: what pgallop's cost depends on, beside asyncpg's, and how much."""
