@@ -16,7 +16,9 @@ class Psqlpy(Driver[psqlpy.Connection]):
         return version("psqlpy")
 
     async def connect(self, dsn: str) -> psqlpy.Connection:
-        return await psqlpy.connect(dsn=dsn)
+        # By the DSN alone it demands TLS and cannot speak it.
+        demanded = psqlpy.SslMode.Require if dsn.endswith("sslmode=require") else None
+        return await psqlpy.connect(dsn=dsn, ssl_mode=demanded)
 
     def fetcher(self, connection: psqlpy.Connection) -> Fetch:
         async def fetch(query: str, *args: object) -> Rows:
