@@ -98,6 +98,8 @@ TARGETS: Sequence[Target] = (
     *_on_both("typed1000", CPU, 0.42),
     # A dataclass costs little more than a Record.
     *_on_both("typed1000", CPU, 1.5, "records"),
+    *_on_both("copy10k", CPU, 0.45),
+    *_on_both("copy10k_out", CPU, 1.0),
     *_on_both("batch1k", CPU, 0.45),
     *_on_both("connect", TIME, 0.4),
     *_on_both("connect", CPU, 0.4),

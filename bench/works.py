@@ -192,6 +192,23 @@ _WORKS = (
         setup=(_make_visitors("visitors", 1000),),
     ),
     Work(
+        "copy10k",
+        "COPY of 10,000 records of 7 columns into a table, on 10 connections",
+        "guests",
+        ((_visitors(10_000),),),
+        verb="copy_in",
+        setup=(_MAKE_GUESTS,),
+        clearing=_CLEAR_GUESTS,
+        effect=_ALL_GUESTS,
+    ),
+    Work(
+        "copy10k_out",
+        "COPY of 10,000 rows of 7 columns out of a table, as text, on 10 connections",
+        f"{_VISITORS}.visitors10k",
+        verb="copy_out",
+        setup=(_make_visitors("visitors10k", 10_000),),
+    ),
+    Work(
         "batch1k",
         "executemany of 1,000 INSERTs of 7 columns, on 10 connections",
         f"INSERT INTO {SCHEMA}.guests VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -8,6 +8,7 @@ from typing import Self
 import pgallop
 from bench.drivers.driver import STREAMED_ROWS, Driver, Fetch, Rows
 from bench.work import Visitor
+from bench.works import SCHEMA, VISITOR
 
 
 class Pgallop(Driver[pgallop.Connection]):
@@ -59,6 +60,28 @@ class Pgallop(Driver[pgallop.Connection]):
             return ()
 
         return batch
+
+    def copier_in(self, connection: pgallop.Connection) -> Fetch:
+        async def copy_in(table: str, records: list[tuple[object, ...]]) -> Rows:
+            await connection.copy_records_to_table(
+                table, schema_name=SCHEMA, columns=list(VISITOR), records=records
+            )
+            return ()
+
+        return copy_in
+
+    def copier_out(self, connection: pgallop.Connection) -> Fetch:
+        async def copy_out(query: str) -> Rows:
+            size = 0
+
+            async def take(data: bytes) -> None:
+                nonlocal size
+                size += len(data)
+
+            await connection.copy_from_query(query, output=take)
+            return [(size,)]
+
+        return copy_out
 
     async def close(self, connection: pgallop.Connection) -> None:
         await connection.close()
