@@ -9,7 +9,6 @@ from pgallop.wire.writer cimport Writer
 
 
 cdef bytes TABLE
-cdef Py_ssize_t FULL
 
 
 cdef class CopyOut(SimpleQuery):

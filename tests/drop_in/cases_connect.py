@@ -70,7 +70,10 @@ OPTIONS: tuple[dict[str, Any], ...] = (
 )
 cases(
     "connect",
-    {f"{options}": connecting(**options) for options in OPTIONS},
+    {
+        str({k: "called" if callable(v) else v for k, v in each.items()}): connecting(**each)
+        for each in OPTIONS
+    },
 )
 cases(
     "connect",
