@@ -36,6 +36,9 @@ cdef class Dispatch:
     cdef public bint released
 
     cpdef object check_loop(self)
+    @cython.locals(statement=Statement, request=Execute)
+    cpdef Execute begin(self, object key, tuple args, bint limited, object timeout,
+                        object into=*, object waiter=*, object seconds=*)
     @cython.locals(request=Execute)
     cpdef Execute execute(self, Statement statement, tuple args, bint limited, object into,
                           object waiter=*)

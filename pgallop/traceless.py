@@ -109,10 +109,10 @@ class Traceless:
         "_lifetime",
         "_next",
         "_open",
-        "_pieces",
+        "pieces",
         "_refused",
         "_seen",
-        "_wanted",
+        "wanted",
         "proven",
     )
 
@@ -125,8 +125,8 @@ class Traceless:
         self._seen: dict[str, int] = {}
         # Those that are asked about: all, those that are next, and those that were divided.
         self._open: set[str] = set()
-        self._wanted: deque[str] = deque()
-        self._pieces: deque[list[tuple[str, Candidate]]] = deque()
+        self.wanted: deque[str] = deque()
+        self.pieces: deque[list[tuple[str, Candidate]]] = deque()
         self._next = 0.0
         self._generation = 0
 
@@ -155,13 +155,13 @@ class Traceless:
             keep(self._seen, query, seen)
         elif len(self._open) < MAX_TEXTS:
             self._seen.pop(query, None)
-            if not self._wanted:
+            if not self.wanted:
                 self._next = max(self._next, now + GATHERING)
             self._want([query])
 
     def _want(self, queries: list[str]) -> None:
         self._open.update(queries)
-        self._wanted.extend(queries)
+        self.wanted.extend(queries)
 
     def forget_all(self) -> None:
         """The schema has changed."""
@@ -171,13 +171,13 @@ class Traceless:
 
     def is_curious(self, now: float) -> bool:
         """Whether there is a question to the server by now."""
-        return now >= self._next and bool(self._pieces or self._wanted)
+        return now >= self._next and bool(self.pieces or self.wanted)
 
     def question(self, now: float) -> Question | None:
         """The next question, whose answer goes to `judge`; None if there is none by now."""
         if not self.is_curious(now):
             return None
-        candidates = self._pieces.popleft() if self._pieces else self._gather(now)
+        candidates = self.pieces.popleft() if self.pieces else self._gather(now)
         if not candidates:
             return None
         self._next = now + PAUSE
@@ -189,8 +189,8 @@ class Traceless:
 
         candidates: list[tuple[str, Candidate]] = []
         length = 0
-        while self._wanted and len(candidates) < BATCH and length < BATCH_LENGTH:
-            query = self._wanted.popleft()
+        while self.wanted and len(candidates) < BATCH and length < BATCH_LENGTH:
+            query = self.wanted.popleft()
             length += len(query)
             found = candidate(query)
             if found is None:
@@ -214,14 +214,14 @@ class Traceless:
         """
         candidates = question.candidates
         if answer is None or (answer and question.generation != self._generation):
-            self._pieces.append(candidates)  # once more
+            self.pieces.append(candidates)  # once more
         elif answer:
             for query, _ in candidates:
                 self._open.discard(query)
                 keep(self.proven, query, now + self._lifetime)
         elif len(candidates) > 1 and not is_final:
             middle = len(candidates) // 2
-            self._pieces += (candidates[:middle], candidates[middle:])
+            self.pieces += (candidates[:middle], candidates[middle:])
         else:
             for query, _ in candidates:
                 self._refuse(query, now)

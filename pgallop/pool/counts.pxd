@@ -1,5 +1,7 @@
 from libc.stdint cimport int64_t
 
+cimport cython
+
 
 cdef class Counts:
     cdef public int64_t acquired
@@ -18,4 +20,5 @@ cdef class Counts:
     cdef readonly list waits
     cdef readonly object closed
 
+    @cython.locals(bucket=Py_ssize_t, rest=int64_t)
     cpdef object waited(self, double seconds)

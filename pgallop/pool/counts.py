@@ -59,7 +59,12 @@ class Counts:
         self.wait_time += seconds
         if seconds > self.longest_wait:
             self.longest_wait = seconds
-        self.waits[min(int(seconds * 1e6).bit_length(), _BUCKETS - 1)] += 1
+        bucket = 0
+        rest = int(seconds * 1e6)
+        while rest > 0 and bucket < _BUCKETS - 1:
+            rest >>= 1
+            bucket += 1
+        self.waits[bucket] += 1
 
     def histogram(self) -> dict[float, int]:
         """How many waits there were, by the seconds that they took at most."""

@@ -51,6 +51,7 @@ class Desk:
             shot.place = place
             shot.future.set_result(None)
         else:
+            place.since = now
             try:
                 if not place.begin(shot):
                     shot.future.set_result(None)

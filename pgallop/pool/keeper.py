@@ -42,6 +42,10 @@ class State(Enum):
     FOREIGN = "the parent process's: make another one in this process"
 
 
+# A look into the enumeration takes longer than all else that a call needs to know it is usable.
+OPEN = State.OPEN
+
+
 class Keeper:
     """The connections of one pool.
 
@@ -120,7 +124,7 @@ class Keeper:
     def usable(self) -> asyncio.AbstractEventLoop:
         """The event loop, which is the one that runs; raises InterfaceError where it cannot be."""
         loop = self.loop
-        if self.state is not State.OPEN or loop is None:
+        if self.state is not OPEN or loop is None:
             raise self.unusable()
         try:
             if get_running_loop() is loop:
@@ -251,8 +255,12 @@ class Keeper:
     def _is_curious(self, place: Place, now: float) -> bool:
         """Whether there is something to ask the server, which is not done yet."""
         dispatch = place.dispatch
+        traceless = dispatch.scope.traceless
         return (
-            dispatch.scope.traceless.is_curious(now) and not self._learning and not dispatch.simple
+            bool(traceless.wanted or traceless.pieces)
+            and not self._learning
+            and not dispatch.simple
+            and traceless.is_curious(now)
         )
 
     async def _learn(self, place: Place) -> None:

@@ -100,6 +100,8 @@ class OneShot(Claim):
 class Place(Slot):
     """One connection of a pool, and what the pool knows of it.
 
+    `since` is also when its one-shot began.
+
     `dirty`: something was sent, since the session was as good as new, that is not proven to leave
     nothing there. `shot`: the one-shot that runs on it. `held`: who has it for a while. `resets`:
     how often it was reset.
@@ -182,7 +184,7 @@ class Place(Slot):
             self.dirty = True
             return
         scope = self.dispatch.scope
-        now = self.dispatch.now()
+        now = self.dispatch.now() if self.shot is None else self.since
         proven = scope.traceless.proven
         for text in texts:
             until = proven.get(text)

@@ -8,3 +8,5 @@ cdef class Convert(Request):
     cdef object oid
     cdef int format
     cdef list converted
+
+    cpdef tuple runs(self)

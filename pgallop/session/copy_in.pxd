@@ -29,6 +29,7 @@ cdef class CopyIn(Request):
     cdef bint aborted
     cdef public object watcher
 
+    cpdef tuple runs(self)
     cpdef bint fill(self, object records) except -1
     @cython.locals(values=tuple, writer=Writer, codecs=tuple, count=Py_ssize_t, i=Py_ssize_t,
                    codec=Codec, field=Py_ssize_t)

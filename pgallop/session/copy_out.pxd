@@ -18,6 +18,7 @@ cdef class CopyOut(SimpleQuery):
     cdef readonly int64_t taken
     cdef readonly bint responded
 
+    cpdef tuple runs(self)
     cdef bint on_message(self, int tag, Reader reader) except -1
     @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t on_copy_data(self, Framing framing, Py_ssize_t most) except -1

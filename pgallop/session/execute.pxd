@@ -31,6 +31,7 @@ cdef class Execute(Request):
     cdef readonly Py_ssize_t first_raw
     cdef readonly object needed
 
+    cpdef tuple runs(self)
     @cython.locals(statement=Statement, start=Py_ssize_t)
     cdef object write(self, Writer writer)
     @cython.locals(codec=Codec, i=Py_ssize_t, field=Py_ssize_t, parameters=tuple, arguments=tuple)

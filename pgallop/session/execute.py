@@ -121,7 +121,7 @@ class Execute(Request):
         into: Any = None,
     ) -> None:
         table = DESCRIBE_TABLE if statement.varies else TABLE
-        super().__init__(PARSE_TABLE if statement.parse else table, waiter)
+        self.set_up(PARSE_TABLE if statement.parse else table, waiter)
         self.statement = statement
         self.arguments = arguments
         self.limited = limited

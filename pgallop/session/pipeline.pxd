@@ -20,6 +20,7 @@ cdef class Pipeline(Request):
     cdef readonly object refusal
     cdef readonly object failure
 
+    cpdef tuple runs(self)
     @cython.locals(execute=Execute, i=Py_ssize_t)
     cdef object write(self, Writer writer)
     @cython.locals(execute=Execute, successor=int, statement=Statement)

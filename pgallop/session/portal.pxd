@@ -25,3 +25,5 @@ cdef class FetchPortal(Execute):
 
 cdef class ClosePortal(Request):
     cdef bytes portal
+
+    cpdef tuple runs(self)

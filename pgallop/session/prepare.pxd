@@ -21,4 +21,5 @@ cdef class Prepare(Request):
     cdef public Py_ssize_t riders
     cdef public object generation
 
+    cpdef tuple runs(self)
     cdef int settle(self) except -1

@@ -29,6 +29,8 @@ cdef class Request:
     cdef bytes table
     cdef readonly list tags
 
+    cpdef tuple runs(self)
+    cdef object set_up(self, bytes table, object waiter)
     cdef bint on_prologue(self, int tag, Reader reader) except -1
     cdef object write(self, Writer writer)
     cdef object on_room(self)

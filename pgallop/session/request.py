@@ -93,6 +93,10 @@ class Request:
     tags: list[str] | None
 
     def __init__(self, table: bytes, waiter: Waiter | None) -> None:
+        self.set_up(table, waiter)
+
+    def set_up(self, table: bytes, waiter: Waiter | None) -> None:
+        """What `__init__` does; called in C by those of which there are many."""
         self.table = table
         self.waiter = waiter
         self.timer = None

@@ -10,3 +10,5 @@ cdef class SimpleQuery(Request):
     cdef str prefix
     cdef bint begins
     cdef bint notable
+
+    cpdef tuple runs(self)

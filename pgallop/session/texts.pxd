@@ -13,6 +13,7 @@ cdef class Texts(Request):
     cdef Py_ssize_t answered
     cdef list texts
 
+    cpdef tuple runs(self)
     cdef object write(self, Writer writer)
     cdef bint on_message(self, int tag, Reader reader) except -1
     cdef object on_row(self, Reader reader)

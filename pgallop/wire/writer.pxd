@@ -16,6 +16,7 @@ cdef class Writer:
     cdef readonly Py_ssize_t capacity
     cdef Py_ssize_t limit
 
+    cpdef bytes take(self)
     cdef int move(self, Py_ssize_t capacity) except -1
     cdef int enter(self, Py_ssize_t message) except -1
     cdef int check(self, Py_ssize_t size, str what) except -1
