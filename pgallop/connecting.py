@@ -158,7 +158,8 @@ def connect(
 
 def check_connection_class(kind: object) -> None:
     """Raise InterfaceError unless `kind` is Connection or a subclass."""
-    if not (isinstance(kind, type) and issubclass(kind, Connection)):
+    is_one = isinstance(kind, type) and issubclass(kind, Connection)
+    if not is_one:
         raise InterfaceError(
             "connection_class is expected to be a subclass of pgallop.Connection, got "
             f"{shown(kind)}"

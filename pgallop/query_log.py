@@ -5,7 +5,7 @@ they are timed; while there are none, that costs nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -146,7 +146,7 @@ class QueryLogging:
         self._query_log.remove(callback)
 
     @contextmanager
-    def query_logger(self, callback: Callable[[LoggedQuery], object]) -> Iterator[None]:
+    def query_logger(self, callback: Callable[[LoggedQuery], object]) -> Generator[None]:
         """Have `callback` called with each statement that is run during a `with` block.
 
         Statements of other tasks on the same connection, too; see `add_query_logger`.

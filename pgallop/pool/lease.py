@@ -139,14 +139,17 @@ def forwarding(name: str) -> property:
     """The attribute `name` of the connection that is leased."""
 
     def get(self: Any) -> Any:
-        if self._place is None:
+        place: Place | None = self._place
+        if place is None:
             raise AttributeError(name)  # so that Python asks __getattr__, which says why
-        return getattr(self._place.connection, name)
+        return getattr(place.connection, name)
 
     def set(self: Any, value: Any) -> None:
-        if self._place is None:
+        place: Place | None = self._place
+        if place is None:
             self.__getattr__(name)
-        setattr(self._place.connection, name, value)
+        else:
+            setattr(place.connection, name, value)
 
     return property(get, set)
 

@@ -57,12 +57,15 @@ def taken_from(arguments: dict[str, Any]) -> PoolOptions:
         InterfaceError: `connection_class` or `record_class` is none.
     """
     given = {name: arguments.pop(name, default) for name, (default, _) in PARAMETERS.items()}
-    options = {name: checked(Given(name, given[name])) for name, (_, checked) in PARAMETERS.items()}
+    options: dict[str, Any] = {
+        name: checked(Given(name, given[name])) for name, (_, checked) in PARAMETERS.items()
+    }
     least, most = checked_sizes(given["min_size"], given["max_size"])
     first = least if given["init_size"] is None else options["init_size"]
     if not least <= first <= most:
         raise Given("init_size", first).bad(f"from min_size, {least}, to max_size, {most}")
-    return PoolOptions(**{**options, "init_size": first, "min_size": least, "max_size": most})
+    options |= {"init_size": first, "min_size": least, "max_size": most}
+    return PoolOptions(**options)
 
 
 def checked_sizes(min_size: object, max_size: object) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def target_of(into: Any) -> Target:
     for plain, how in ((tuple, TUPLE), (list, LIST), (dict, MAPPING)):
         if kind is plain:
             return Target(plain.__name__, how, plain, takes_all=True, runs_code=False)
-    if isinstance(kind, type) and issubclass(kind, Record):
+    if is_record_class(kind):
         check_record_class(kind)
         return Target(kind.__name__, RECORD, kind, takes_all=True, runs_code=False)
     if not callable(kind):
@@ -367,6 +367,11 @@ def of_parameters(into: Any, hints: Mapping[str, Any], columns: Mapping[str, str
             f"into: {refused[demanded[0].name]} of {name}, and columns are passed by name"
         )
     return Target(name, CALL, into, tuple(fields), takes_all=takes_all, refused=refused)
+
+
+def is_record_class(kind: Any) -> bool:
+    """Whether it is Record or a subclass."""
+    return isinstance(kind, type) and is_kind_of(kind, Record)
 
 
 def own_of(kind: Any) -> Mapping[str, Any]:

@@ -110,6 +110,7 @@ TRANSACTION: Mapping[str, tuple[str, ...]] = {
     "LISTEN is said in one session, and heard in none": (
         "test_listen_together.py::*",
         "test_listeners.py::*",
+        "test_notifications.py::*",
     ),
     "a backend is only known while it works for a connection, which is too late or over": (
         "test_cancellation.py::test_all_of_a_pipeline",

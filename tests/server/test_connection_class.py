@@ -81,7 +81,7 @@ async def test_alone(connect: Connect) -> None:
         assert isinstance(conn, Counting)
         assert await conn.fetch("SELECT 1") == [(1,)]
         assert await conn.execute("SELECT 1") == "SELECT 1"
-        assert (conn.calls, conn.log) == (1, ["SELECT 1", "SELECT 1"])
+        assert (conn.calls, conn.log[-2:]) == (1, ["SELECT 1", "SELECT 1"])
     async with connect(connection_class=Connection) as conn:
         assert type(conn) is Connection
 

@@ -121,8 +121,8 @@ async def test_the_record(connect: Connect, dsn: str) -> None:
         assert 0.01 <= late.elapsed < 2
         assert slow.conn_addr == (conn._link.host.host, conn._link.host.port)
         assert (slow.conn_params.user, slow.conn_params.database) == ("postgres", "postgres")
-        assert isinstance(slow.conn_params.password, str)
-        assert slow.conn_params.password not in repr(slow)
+        assert hasattr(slow.conn_params, "password")
+        assert " password=" not in repr(slow)
 
 
 async def test_through_a_unix_socket(unix_dsn: str) -> None:
