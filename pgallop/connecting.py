@@ -158,11 +158,10 @@ def connect(
 
 def check_connection_class(kind: object) -> None:
     """Raise InterfaceError unless `kind` is Connection or a subclass."""
-    is_one = isinstance(kind, type) and issubclass(kind, Connection)
-    if not is_one:
+    told = shown(kind)
+    if not (isinstance(kind, type) and issubclass(kind, Connection)):
         raise InterfaceError(
-            "connection_class is expected to be a subclass of pgallop.Connection, got "
-            f"{shown(kind)}"
+            f"connection_class is expected to be a subclass of pgallop.Connection, got {told}"
         )
 
 
