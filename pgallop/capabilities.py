@@ -93,6 +93,20 @@ class Capabilities:
         )
         return "; ".join([statement for known, statement in statements if known])
 
+    @property
+    def settings_reset_query(self) -> str:
+        """The script that asyncpg runs: who is the session's user, and what it has made, stays.
+
+        Temporary tables, that is, and what sequences have told.
+        """
+        statements = (
+            (self.advisory_locks, self.advisory_locks),
+            (self.cursors, "CLOSE ALL"),
+            (self.notifications, "UNLISTEN *"),
+            (self.settings, "RESET ALL"),
+        )
+        return "; ".join([statement for known, statement in statements if known])
+
 
 def capabilities(reported: Mapping[str, str]) -> Capabilities:
     """What the server can do that has reported these settings.

@@ -91,8 +91,7 @@ class Connection(Queries, CopyingIn, CopyingOut, QueryLogging, TypeCodecs):
         self._streams = Streams()
         listeners = (self._channels, self._log_listeners, self._streams)
         self._resetting = Resetting(self._dispatch, listeners)
-        complete = complete_script(self._capabilities)
-        self._resetting.on_complete = partial(on_reset, scope, self._dispatch, complete)
+        self._resetting.on_complete = partial(on_reset, scope, self._dispatch, self._capabilities)
 
     # What is made of it
 
@@ -482,13 +481,15 @@ def inside(connection: Connection) -> Inside:
     )
 
 
-def on_reset(scope: Scope, dispatch: Dispatch, complete: str, script: str) -> None:
+def on_reset(scope: Scope, dispatch: Dispatch, server: Capabilities, script: str) -> None:
     """The session was reset: names mean again what they meant when it began.
 
     Not where the server cannot do all of that, nor after what a subclass does instead.
     """
-    if script and script == complete:
+    if script and script == complete_script(server):
         scope.rejoin()
+        resolving.recall(dispatch)
+    elif server.settings and script == server.settings_reset_query and scope.settings_reset():
         resolving.recall(dispatch)
 
 

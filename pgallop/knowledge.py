@@ -112,6 +112,7 @@ class Scope:
     """
 
     __slots__ = (
+        "_lasting",
         "_may_return",
         "_parameters",
         "_server",
@@ -139,6 +140,8 @@ class Scope:
         self._server = server
         self._parameters = parameters
         self.own: object = None
+        # Whether that is so by something that RESET ALL does not take back.
+        self._lasting = False
         self._may_return = False
 
     def _key(self, query: str) -> Hashable:
@@ -183,6 +186,13 @@ class Scope:
     def rejoin(self) -> None:
         """The session is as it was when it began: search_path and role, no temporary tables."""
         self.own = None
+        self._lasting = False
+
+    def settings_reset(self) -> bool:
+        """RESET ALL has run; whether the session is as it was when it began, for all we know."""
+        if not self._lasting:
+            self.rejoin()
+        return not self._lasting
 
     def on_answered(self, query: str, tags: Sequence[str], in_transaction: bool) -> bool:
         """See what a notable statement has changed; `in_transaction`: it is not over.
@@ -194,6 +204,7 @@ class Scope:
         changed |= self._may_return and (not in_transaction or "ROLLBACK" in tags)
         if changed:
             self.leave()
+            self._lasting |= changes.outlasts_settings(query)
             self._may_return = in_transaction
         self.unsettled |= any(changes.changes_schema(tag, query) for tag in tags)
         if any(map(changes.changes_types, tags)):

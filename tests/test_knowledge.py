@@ -335,6 +335,23 @@ def test_a_session_as_good_as_new(parameters: dict[str, str]) -> None:
     assert one.get(QUERY, 0) is INT
 
 
+@pytest.mark.parametrize("change", ["SET ROLE bob", "CREATE TEMP TABLE t (a text)"])
+def test_a_session_with_its_settings_reset(parameters: dict[str, str], change: str) -> None:
+    """Of which a role and temporary tables are none."""
+    company = Company()
+    one, other = company.join(parameters), company.join(dict(parameters))
+    teach(other)
+    run(one, "SET search_path = other", "SET")
+    assert one.get(QUERY, 0) is None
+    assert one.settings_reset()
+    assert one.get(QUERY, 0) is INT
+    run(one, change, " ".join(change.split()[:1]))
+    assert not one.settings_reset()
+    assert one.get(QUERY, 0) is None
+    one.rejoin()
+    assert one.get(QUERY, 0) is INT
+
+
 # What the connection's own statements have to do with it
 
 

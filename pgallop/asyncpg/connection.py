@@ -204,14 +204,7 @@ class Connection(NativeConnection):
 
     def get_reset_query(self) -> str:
         """The script that `reset` runs, which leaves as much in a session as asyncpg's does."""
-        server = self.get_server_capabilities()
-        steps = {
-            "SELECT pg_advisory_unlock_all();": server.advisory_locks,
-            "CLOSE ALL;": server.cursors,
-            "UNLISTEN *;": server.notifications,
-            "RESET ALL;": server.settings,
-        }
-        return "\n".join([step for step, is_known in steps.items() if is_known])
+        return self.get_server_capabilities().settings_reset_query
 
     def get_server_version(self) -> ServerVersion:
         """The server's version, in which the second number is 0 since PostgreSQL 10."""

@@ -22,6 +22,10 @@ _RESOLUTION = re.compile(
     r"|lc_monetary)\b",
     re.IGNORECASE,
 )
+# Of these, RESET ALL takes back those that are settings like others.
+_LASTING = re.compile(
+    r"\b(?:role|authorization|set_config|temp|temporary|pg_temp\w*)\b", re.IGNORECASE
+)
 _TEMPORARY = re.compile(r"\b(?:temp|temporary|pg_temp\w*)\b", re.IGNORECASE)
 _HIDDEN = re.compile(
     r"\b(?:search_path|set_config|temp|temporary|pg_temp\w*|lc_monetary)\b", re.IGNORECASE
@@ -132,6 +136,11 @@ def changes_resolution(tag: str, query: str) -> bool:
     if tag.startswith(_SESSION_TAGS):
         return _RESOLUTION.search(query) is not None
     return is_hidden(query)
+
+
+def outlasts_settings(query: str) -> bool:
+    """Whether what `query` changes of what names mean is still there after RESET ALL."""
+    return _LASTING.search(query) is not None
 
 
 def is_hidden(query: str) -> bool:

@@ -289,7 +289,8 @@ async def settings(s: Session) -> Any:
 
 @case("Connection.get_reset_query", "")
 async def reset_query(s: Session) -> Any:
-    return s.conn.get_reset_query()
+    steps = [step.strip() for step in s.conn.get_reset_query().split(";")]
+    return [step.replace("pg_catalog.", "") for step in steps if step]
 
 
 @case("Connection.is_in_transaction", "")
