@@ -32,4 +32,4 @@ from pgallop.asyncpg.protocol import Record
 from pgallop.asyncpg.types import *  # noqa: F403 (so do the classes of values)
 
 __all__ = ["Connection", "Pool", "Record", "connect", "create_pool"]
-__all__ += exceptions.__all__  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ += exceptions.__all__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

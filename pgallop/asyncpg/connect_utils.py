@@ -6,15 +6,14 @@ import enum
 import getpass
 import os
 import random
-from collections import namedtuple
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pgallop.asyncpg import protocol
 from pgallop.asyncpg.differences import ARGUMENTS, CODECS, CONNECTION
 from pgallop.asyncpg.protocol.record import Record
 from pgallop.config.hosts import Host
-from pgallop.config.options import ConnectOptions, resolve
+from pgallop.config.options import ConnectOptions, Password, resolve
 from pgallop.deadlines import checked_seconds, timed_out
 from pgallop.errors import (
     CannotConnectNowError,
@@ -27,7 +26,7 @@ from pgallop.knowledge import Knowledge
 from pgallop.rows.record import check_record_class
 from pgallop.transport.connect import open_link
 
-__all__ = ["SSLMode", "SessionAttribute"]
+__all__ = ["SSLMode", "SessionAttribute", "_connect", "_connect_addr"]
 
 
 class SSLMode(enum.IntEnum):
@@ -59,29 +58,35 @@ class SessionAttribute(str, enum.Enum):  # noqa: UP042 (as in asyncpg)
     read_only = "read-only"
 
 
-class ConnectionParameters(
-    namedtuple(
-        "ConnectionParameters",
-        "user password database ssl sslmode ssl_negotiation server_settings target_session_attrs"
-        " krbsrvname gsslib",
-    )
-):
+class ConnectionParameters(NamedTuple):
     """What a server is told, and how; tracers read `user` and `database`."""
 
-    __slots__ = ()
+    user: str
+    password: Password
+    database: str
+    ssl: Any
+    sslmode: Any
+    ssl_negotiation: Any
+    server_settings: dict[str, str] | None
+    target_session_attrs: SessionAttribute
+    krbsrvname: str | None
+    gsslib: str | None
 
     def __repr__(self) -> str:
         return f"<ConnectionParameters user={self.user!r} database={self.database!r}>"
 
 
-class ClientConfiguration(
-    namedtuple(
-        "ConnectionConfiguration",
-        "command_timeout statement_cache_size max_cached_statement_lifetime"
-        " max_cacheable_statement_size",
-    )
-):
-    """What a connection is told; beside asyncpg's fields what pgallop needs.
+class ConnectionConfiguration(NamedTuple):
+    """What a connection is told."""
+
+    command_timeout: float | None
+    statement_cache_size: int
+    max_cached_statement_lifetime: float
+    max_cacheable_statement_size: int
+
+
+class ClientConfiguration(ConnectionConfiguration):
+    """Beside asyncpg's fields what pgallop needs.
 
     `deadline`: when connecting has to be over, on the loop's clock.
     """

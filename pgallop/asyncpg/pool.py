@@ -50,11 +50,8 @@ class Pool(NativePool):
         record_class: type[Record],
         **connect_kwargs: Any,
     ) -> None:
-        for kind, base in ((connection_class, Connection), (record_class, Record)):
-            if not isinstance(kind, type) or not issubclass(kind, base):
-                raise TypeError(
-                    f"expected a subclass of asyncpg.{base.__name__}, got {kind!r:.100}"
-                )
+        check_subclass(connection_class, Connection)
+        check_subclass(record_class, Record)
         self._loop = loop
         self._connection_class = connection_class
         self._record_class = record_class
@@ -169,6 +166,12 @@ class Pool(NativePool):
     @property
     def _initialized(self) -> bool:
         return self._keeper.state not in (State.NEW, State.STARTING)
+
+
+def check_subclass(kind: Any, base: type) -> None:
+    """Raise TypeError unless `kind` is `base` or a subclass, as asyncpg's `Pool` does."""
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise TypeError(f"expected a subclass of asyncpg.{base.__name__}, got {kind!r:.100}")
 
 
 def create_pool(

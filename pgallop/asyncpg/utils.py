@@ -5,7 +5,7 @@ from typing import Any
 
 from pgallop.sql.lexer import Kind, tokenize
 
-__all__: list[str] = []
+__all__ = ["_mogrify", "_quote_ident", "_quote_literal"]
 
 
 def _quote_ident(ident: str) -> str:

@@ -4,4 +4,4 @@ from pgallop import errors
 from pgallop._sqlstate import *  # noqa: F403 (mypy does not see them through errors, in a cycle)
 from pgallop.errors import *  # noqa: F403 (all of them)
 
-__all__ = list(errors.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = errors.__all__  # pyright: ignore

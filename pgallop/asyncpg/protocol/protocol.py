@@ -109,14 +109,13 @@ class BaseProtocol:
             return (rows, b"", len(rows) < limit) if return_extra else rows
         timeout = seconds(timeout)
         dispatch = self._dispatch
-        if type(args) is not tuple:
-            args = tuple(args)
+        values = tuple(args)  # of a tuple, which it mostly is, that is the tuple
         into = asked_for(None, state.record_class)
-        request = dispatch.begin(state.key, args, limit == 1, timeout, into)
+        request = dispatch.begin(state.key, values, limit == 1, timeout, into)
         if request is None:
             if into is not None:
                 check_target(into)
-            rows, command = await dispatch.run(state.key, args, limit == 1, timeout, into)
+            rows, command = await dispatch.run(state.key, values, limit == 1, timeout, into)
         else:
             try:
                 rows, command = await request.waiter
