@@ -95,6 +95,17 @@ def sqlalchemy(session: nox.Session, version: str) -> None:
 
 
 @nox.session
+def libraries(session: nox.Session) -> None:
+    """Libraries that import asyncpg, on asyncpg and on the drop-in: both print the same."""
+    session.install("-r", REQUIREMENTS)
+    session.install(
+        *("buildpg", "databases", "opentelemetry-instrumentation-asyncpg", "opentelemetry-sdk"),
+        *("piccolo", "sentry-sdk", "sqlalchemy[asyncio]", "tortoise-orm"),
+    )
+    session.run("pytest", "tests/libraries", *session.posargs, env={"PYTHONPATH": "."})
+
+
+@nox.session
 def types_on_servers(session: nox.Session) -> None:
     """Values of every type, on PostgreSQL 18, 13 and 10, in both modes; npm has the older two."""
     session.install("-r", REQUIREMENTS)

@@ -279,6 +279,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         "as with any sequence",
     ),
     Difference(
+        "not-there",
+        "`passfile`, `service`, `direct_tls`, certificate files, `ssl='verify-full'`, Kerberos",
+        "are there",
+        "UnsupportedClientFeatureError",
+        "not yet; `ssl=` takes an SSLContext, `password=` a function",
+    ),
+    Difference(
         "no-tls",
         "`ssl='require'` where the server has no TLS",
         "ConnectionError",

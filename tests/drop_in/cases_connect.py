@@ -135,6 +135,19 @@ async def classes(s: Session) -> Any:
         await conn.close()
 
 
+cases(
+    "connect",
+    {
+        f"{options}": connecting(**options)
+        for options in (
+            {"passfile": "/nowhere"},
+            {"service": "nothing"},
+            {"direct_tls": True},
+            {"ssl": "verify-full"},
+        )
+    },
+    differs="not-there",
+)
 case("connect", "TLS from a server without it", differs="no-tls")(connecting(ssl="require"))
 
 
