@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -90,7 +91,7 @@ async def out_to(s: Session) -> Any:
         return tags, path.read_bytes(), b"".join(blocks)
 
 
-@case("Connection.copy_from_table", "to a function that fails")
+@case("Connection.copy_from_table", "to a function that fails", differs="copy-output-fails")
 async def out_fails(s: Session) -> Any:
     await table(s)
 
@@ -98,7 +99,8 @@ async def out_fails(s: Session) -> Any:
         raise KeyError("mine")
 
     try:
-        await s.conn.copy_from_table("t", output=write)
+        async with asyncio.timeout(0.5):
+            await s.conn.copy_from_table("t", output=write)
     except KeyError as error:
         return error, await s.conn.fetchval("SELECT 1")
 
@@ -155,7 +157,6 @@ cases(
         "encoding": lambda s: into(data=b"1\t\xe4\n", encoding="latin1")(s),
         "asynchronous": lambda s: into(source=blocks())(s),
         "failing": lambda s: into(source=Failing())(s),
-        "bytes": lambda s: into(source=b"1\tone\n")(s),
         "bad data": lambda s: into(data=b"one\tone\n")(s),
         "too few columns": lambda s: into(data=b"1\n")(s),
         "no such column": lambda s: into(columns=["nothing"])(s),
@@ -206,12 +207,24 @@ cases(
         "asynchronous": records(asynchronous),
         "defaults": records([(1,)], "a int DEFAULT 3"),
         "where": records(ROWS, where="a > 1"),
-        "too few": records([(1,)]),
-        "wrong type": records([("x", "y")]),
         "no iterable": records(5),
         "timeout": records(ROWS, timeout=5),
-        "text types": records([("a & b",)], "q tsquery"),
     },
+)
+cases(
+    "Connection.copy_records_to_table",
+    {
+        "too few": records([(1,)]),
+        "too many": records([(1, "x", 2)]),
+        "wrong type": records([("x", "y")]),
+    },
+    differs="copy-of-wrong-records",
+)
+case("Connection.copy_records_to_table", "types that come as text", differs="copy-of-text-types")(
+    records([("a & b",)], "q tsquery")
+)
+case("Connection.copy_to_table", "bytes", differs="copy-from-bytes")(
+    lambda s: into(source=b"1\tone\n")(s)
 )
 
 

@@ -9,6 +9,7 @@ import pytest
 from drop_in import (
     cases_connect,
     cases_connection,
+    cases_copy,
     cases_listeners,
     cases_pool,
     cases_statements,
@@ -22,6 +23,7 @@ from pgallop.asyncpg.differences import DIFFERENCES
 MODULES = (
     cases_connect,
     cases_connection,
+    cases_copy,
     cases_listeners,
     cases_pool,
     cases_statements,
