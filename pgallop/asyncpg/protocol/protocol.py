@@ -139,7 +139,7 @@ class BaseProtocol:
     ) -> Any:
         """Run a statement for each of `args`; the rows of all if they are wanted."""
         self.queries_count += 1
-        rows = await run_many(
+        rows, _ = await run_many(
             self._dispatch,
             state.key,
             args,
