@@ -16,6 +16,8 @@ from drop_in.test_differential import MODULES
 import pgallop.asyncpg
 from pgallop.asyncpg.differences import DIFFERENCES
 
+pytestmark = pytest.mark.once
+
 # The classes whose methods programs call, by the modules they are in.
 CLASSES = {
     "connection": ["Connection"],

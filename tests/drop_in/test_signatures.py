@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from drop_in.test_complete import CLASSES, methods
 
+pytestmark = pytest.mark.once
+
 # Functions, and what libraries override or wrap of what is not public.
 FUNCTIONS = [
     ("connection", "connect"),
