@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -75,10 +77,74 @@ def public_names() -> Iterator[str]:
         yield f"values.{name}" if name in values.__all__ else f"types.{name}"
 
 
-def test_all_that_is_public_is_described(site: Path) -> None:
+def names_described(site: Path) -> set[str]:
     # Four lines, and then a line for each name, compressed.
     inventory = zlib.decompress((site / "objects.inv").read_bytes().split(b"\n", 4)[4]).decode()
-    described = {line.split()[0] for line in inventory.splitlines() if " py:" in line}
+    return {line.split()[0] for line in inventory.splitlines() if " py:" in line}
+
+
+# What has a public name for other modules of pgallop's, and is nothing for programs.
+INTERNAL = {
+    "Knowledge.forget",
+    "Knowledge.forget_all",
+    "Knowledge.get",
+    "Knowledge.put",
+    "Knowledge.traceless_of",
+    "Knowledge.types_of",
+    "PipelinedStatement.call",
+    "PipelinedStatement.settle",
+    "Pool.acquired",
+    "Pool.forgotten",
+    "Pool.released",
+    "PoolConnectionProxy.detach",
+    "Record.item",
+    "cursor.Cursor.open",
+    "stream.StreamIterator.leave",
+}
+
+# What programs get without making it, so that it is nowhere in `pgallop.__all__`.
+GIVEN = (
+    "capabilities.Capabilities",
+    "cursor.Cursor",
+    "cursor.CursorFactory",
+    "stream.RowStream",
+    "stream.StreamIterator",
+)
+
+
+def public_methods() -> Iterator[str]:
+    """What programs call on objects of pgallop's own classes; errors have fields only.
+
+    What overrides a method of Python's is told there.
+    """
+    names = {name for name in public_names() if not name.startswith("errors.")}
+    for name in sorted(names | set(GIVEN)):
+        module, _, kind = name.rpartition(".")
+        found = getattr(import_module(f"pgallop.{module}" if module else "pgallop"), kind)
+        if not isinstance(found, type):
+            continue
+        for member, value in vars(found).items():
+            is_method = inspect.isroutine(value) or isinstance(
+                value, (property, classmethod, staticmethod)
+            )
+            is_python_s = any(
+                member in vars(base)
+                for base in found.__mro__
+                if not base.__module__.startswith("pgallop")
+            )
+            is_hidden = member.startswith("_") or f"{name}.{member}" in INTERNAL
+            if is_method and not is_hidden and not is_python_s:
+                yield f"{name}.{member}"
+
+
+def test_all_methods_are_described(site: Path) -> None:
+    methods = {f"pgallop.{name}" for name in public_methods()}
+    assert {"pgallop.Pool.run_transaction", "pgallop.cursor.Cursor.forward"} <= methods
+    assert sorted(methods - names_described(site)) == []
+
+
+def test_all_that_is_public_is_described(site: Path) -> None:
+    described = names_described(site)
     public = {f"pgallop.{name}" for name in public_names()}
     assert len(public) > 250
     assert public - described == set()
