@@ -72,6 +72,11 @@ class TestFromFields:
         assert type(error) is _sqlstate.ERRORS[sqlstate]
         assert error.args == ("no",)
         assert error.sqlstate == sqlstate
+        assert error.pgcode == sqlstate
+
+    def test_errors_that_are_not_the_servers_have_no_sqlstate(self) -> None:
+        for error in (errors.InterfaceError("no"), errors.ProtocolError("no")):
+            assert (error.sqlstate, error.pgcode) == (None, None)
 
     @pytest.mark.parametrize(
         ("sqlstate", "kind"),

@@ -24,6 +24,7 @@ from xml.etree import ElementTree
 
 import psycopg
 
+import pgallop
 from pgallop.cli.server import EmbeddedServer
 
 SUITE = Path(__file__).parents[1] / "tests" / "sqlalchemy_dialect" / "suite"
@@ -64,12 +65,14 @@ def run(way: str, server: EmbeddedServer, arguments: Sequence[str]) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         command = [
-            *(sys.executable, "-m", "pytest", "-c", str(SUITE / "pytest.ini")),
+            *(sys.executable, "-P", "-m", "pytest", "-c", str(SUITE / "pytest.ini")),
             *("--rootdir", str(SUITE), "-q", "--tb=short", "-p", "no:cacheprovider"),
             *("--dburi", f"{address.replace('://', f'+{driver}://')}/{database}"),
             *(f"--junitxml={report}", *arguments, str(SUITE)),
         ]
         subprocess.run(command, env={**os.environ, **environment}, check=False)
+        if not report.exists():
+            raise SystemExit(f"{way}: the suite did not run")
         return outcome_of(report)
 
 
@@ -94,6 +97,7 @@ def main() -> int:
     parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[], help="for pytest")
     options = parser.parse_args()
     ways: list[str] = options.ways or list(WAYS)
+    print(f"pgallop {'compiled' if pgallop.__compiled__ else 'interpreted'}", pgallop.__file__)
     with EmbeddedServer(listen=True, auth="trust") as server:
         outcomes = {way: run(way, server, options.pytest) for way in ways}
     is_good = True

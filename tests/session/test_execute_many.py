@@ -335,3 +335,28 @@ def test_a_commit_of_what_was_broken_off(talk: Conversation, messages: tuple[byt
     with pytest.raises(ProtocolError):
         talk.server(*messages, ready_for_query())
     assert not answer.done()
+
+
+@pytest.mark.parametrize(
+    ("tags", "affected"),
+    [
+        (("INSERT 0 1", "INSERT 0 12"), 13),
+        (("UPDATE 0", "UPDATE 5"), 5),
+        (("CREATE TABLE", "DO"), 0),
+        (("", "7"), 0),
+        (("UPDATE 999999999999999999", "UPDATE 1"), 10**18),
+        (("UPDATE 9999999999999999999", "UPDATE 1"), 1),  # no count that the server has
+        (("UPDATE -1", "UPDATE x1"), 0),
+        (("\N{SUPERSCRIPT TWO}", "UPDATE \N{SUPERSCRIPT TWO}"), 0),
+    ],
+)
+@at_every_split
+def test_how_many_rows_it_was_about(
+    talk: Conversation, tags: tuple[str, str], affected: int
+) -> None:
+    request, answer, _ = many(talk, INSERT, (1, "Ada"), (2, "Bo"))
+    for tag in tags:
+        talk.server(BIND_COMPLETE, command_complete(tag))
+    talk.server(ready_for_query())
+    assert answer.result == ([], tags[1].encode())
+    assert request.affected == affected
