@@ -108,21 +108,15 @@ class AdaptedConnection(AsyncAdapt_terminate, AsyncAdapt_dbapi_connection):
             self.dispatch.statements.clear(forgotten=False)
 
     def commit(self) -> None:
-        transaction = self._take_transaction()
+        transaction, self.transaction = self.transaction, None
         if transaction is not None:
             await_only(transaction.commit())
 
     def rollback(self) -> None:
-        transaction = self._take_transaction()
-        if transaction is not None:
-            await_only(transaction.rollback())
-
-    def _take_transaction(self) -> SharedTransaction | None:
-        """The transaction that is to end, if there is one; with its connection it has ended."""
         transaction, self.transaction = self.transaction, None
-        if transaction is None or transaction.is_completed() or self._connection.is_closed():
-            return None
-        return transaction
+        # With its connection it has ended, which is all that is wanted.
+        if transaction is not None and not self.is_closed():
+            await_only(transaction.rollback())
 
     def set_isolation_level(self, level: str) -> None:
         """Have the transactions from now on be of a level, or have none (`AUTOCOMMIT`)."""
@@ -136,7 +130,7 @@ class AdaptedConnection(AsyncAdapt_terminate, AsyncAdapt_dbapi_connection):
 
     async def _prepare_twophase(self, xid: str) -> None:
         await self.begin()  # where nothing was done yet
-        transaction = self._take_transaction()
+        transaction, self.transaction = self.transaction, None
         if transaction is None:
             raise InterfaceError("there is no transaction to prepare: the level is AUTOCOMMIT")
         await transaction.prepare(xid)
