@@ -16,7 +16,7 @@ cdef class ExecuteMany(Execute):
     cdef readonly Py_ssize_t encoded
     cdef readonly Py_ssize_t written
     cdef readonly Py_ssize_t answered
-    cdef readonly long long affected
+    cdef readonly object affected
     cdef readonly Py_ssize_t culprit
     cdef bint aborted
     cdef readonly list kept
