@@ -23,7 +23,7 @@ SOURCES := setup.py pyproject.toml $(shell find pgallop -name '*.py' -o -name '*
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled test-interpreted lint types docs model bench instructions chaos fuzz hostile build clean
+.PHONY: help demo test test-compiled test-interpreted lint types docs model bench scale page instructions chaos fuzz hostile build clean
 
 help: ## list the targets
 	@echo 'Usage: make TARGET'
@@ -61,6 +61,12 @@ model: $(VENV_MADE) ## the model of a shared connection, in spin; for it: ARGS='
 # -P keeps this folder from the head of the path, where its pgallop would hide the compiled one.
 bench: build ## the comparison with other drivers; for the bench: ARGS='--help'
 	@PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m bench $(ARGS)
+
+scale: build ## what the cost depends on, as plots; for it: ARGS='--quick'
+	@PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m bench.scale $(ARGS)
+
+page: $(DEV_INSTALLED) ## the last `make bench` and `make scale` into docs/benchmarks.md and README.md
+	@$(BIN)/python -m bench.page build/bench/results.json --scale build/bench/scale.json
 
 instructions: build ## how many instructions operations take, by valgrind; for it: ARGS='--update'
 	@PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m bench.instructions $(ARGS)

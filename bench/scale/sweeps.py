@@ -53,7 +53,9 @@ class Sweep:
 
     Args:
         name: of its file, and what `--sweep` takes.
-        title: what it is about.
+        title: what is done.
+        about: what the number is, as a heading says it.
+        bounds: what bounds it, for the documentation.
         axis: what the number is, with its unit.
         numbers: all that are measured.
         quick: those that are measured for a look.
@@ -64,6 +66,8 @@ class Sweep:
 
     name: str
     title: str
+    about: str
+    bounds: str
     axis: str
     numbers: Sequence[float]
     quick: Sequence[float]
@@ -150,6 +154,9 @@ _SWEEPS = (
     Sweep(
         "tasks",
         "tasks that ask at once, one row by its primary key each, on a pool of 10",
+        "the number of tasks",
+        "Ten connections and the server bound it, however many wait: who waits is an entry in a"
+        " queue and costs memory, that of a task and its arguments, but no time.",
         "tasks",
         (10, 100, 1000, 5000, 10_000, 24_000),
         (10, 100, 1000),
@@ -163,6 +170,10 @@ _SWEEPS = (
     Sweep(
         "connections",
         "connections with a task each, which ask for a row by its primary key",
+        "the number of connections",
+        "The cores bound it, of which the server's processes want their part: with a few"
+        " connections they are busy. What the client takes for a query falls as long as more"
+        " answers meet in one turn of the event loop.",
         "connections",
         (1, 2, 5, 10, 20, 50, 100, 200),
         (1, 10, 50),
@@ -172,6 +183,10 @@ _SWEEPS = (
     Sweep(
         "rows",
         "rows of one result, of an int4, a text and a timestamptz",
+        "the number of rows",
+        "Few rows cost a statement and its round trips, many cost reading them. A stream asks for"
+        " 1,000 at a time, so its memory is bounded by these; what is fetched is in memory all at"
+        " once, and bounded by that.",
         "rows",
         (1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000),
         (1, 100, 10_000),
@@ -184,6 +199,10 @@ _SWEEPS = (
     Sweep(
         "trips",
         "the time there and back between client and server",
+        "round-trip time",
+        "The line bounds it: the slope is the number of round trips. A statement takes one; a"
+        " transaction of three takes four, for BEGIN travels with the first statement, and five in"
+        " asyncpg, which looks up the type of an array in the catalogue, too.",
         "round trip, ms",
         _TRIPS,
         (0, 2, 10),
