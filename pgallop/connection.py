@@ -30,7 +30,7 @@ from pgallop.notifications import DEFAULT_SIZE, Hearing, NotificationStream, Str
 from pgallop.pipeline import Pipeline
 from pgallop.queries import Queries
 from pgallop.query_log import QueryLog, QueryLogging
-from pgallop.resetting import Resetting
+from pgallop.resetting import Resetting, settings_again
 from pgallop.rows.record import Record
 from pgallop.session.session import Session
 from pgallop.statement import PreparedStatement, prepare
@@ -89,8 +89,11 @@ class Connection(Queries, CopyingIn, CopyingOut, QueryLogging, TypeCodecs):
         self._channels = Channels(loop, link.session, self._dispatch, self._inbox)
         self._capabilities = capabilities(link.session.parameters)
         self._streams = Streams()
+        # What is less than PostgreSQL is asked for no more than it is known to have.
+        complete = complete_script(self._capabilities)
+        again = settings_again(options.server_settings, link.session.parameters) if complete else ""
         listeners = (self._channels, self._log_listeners, self._streams)
-        self._resetting = Resetting(self._dispatch, listeners)
+        self._resetting = Resetting(self._dispatch, listeners, again)
         self._resetting.on_complete = partial(on_reset, scope, self._dispatch, self._capabilities)
 
     # What is made of it
@@ -313,7 +316,8 @@ class Connection(Queries, CopyingIn, CopyingOut, QueryLogging, TypeCodecs):
         notifications and notices are removed. Then `get_reset_query` runs: on PostgreSQL it goes
         back to the session's own user, role and settings, gives up advisory locks and cursors,
         stops to listen, drops temporary tables and forgets what sequences have told. Prepared
-        statements stay, but for those of PREPARE.
+        statements stay, but for those of PREPARE. If it resets settings, those that the connection
+        began with are set once more behind it, for a pooler's session has begun with others.
 
         Statements that are under way are answered first; what is called from now on comes behind
         the reset. A caller who is cancelled or out of time does not stop it.

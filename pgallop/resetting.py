@@ -12,12 +12,18 @@ which the script would do nothing that lasts: then it is sent again, with a ROLL
 The order counts: a script that is wrong must not keep ROLLBACK from being run, so each has a Query
 message of its own. And ROLLBACK is not sent for nothing: the server would log a warning each time.
 
+RESET ALL goes back to the settings that the session began with. Behind a pooler that is a session
+of the pooler's, to which it has said ours by SET: they would be lost, the encoding with them. So a
+script that resets settings is followed by what `settings_again` says; where there is no pooler that
+changes nothing, and takes the server 3 microseconds.
+
 Source: PostgreSQL documentation, DISCARD, whose ALL cannot be used: it also forgets the prepared
 statements that are the driver's, and cannot be sent together with anything.
 """
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from pgallop.deadlines import timed_out
@@ -26,12 +32,16 @@ from pgallop.errors import CollateralCancelError, ProtocolError
 from pgallop.ownership import Block, BlockState
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE, is_open
+from pgallop.sql.quoting import quote_literal
 
 # How often it is sent again, when a cancellation hit it or a transaction showed up meanwhile.
 TRIES = 3
 
 # The server has begun these blocks, or will have.
 BEGUN = (BlockState.STARTING, BlockState.OPEN)
+
+# What leaves no setting as it was.
+RESETS_SETTINGS = re.compile(r"\b(?:reset|discard)\s+all\b", re.IGNORECASE)
 
 
 class Listeners(Protocol):
@@ -64,16 +74,20 @@ class Attempt:
 class Resetting:
     """Resets one connection, which forgets its `listeners` with that.
 
+    `again`: what has to be said behind a script that resets settings, "" for nothing.
     `on_complete`: called with the script in the moment in which the server has run it, before the
     answer to anything that was sent behind it is read. If the script is that of `Capabilities`,
     role and settings are those that the session began with, as far as its server has any.
     """
 
-    __slots__ = ("_dispatch", "_listeners", "on_complete")
+    __slots__ = ("_again", "_dispatch", "_listeners", "on_complete")
 
-    def __init__(self, dispatch: Dispatch, listeners: "tuple[Listeners, ...]") -> None:
+    def __init__(
+        self, dispatch: Dispatch, listeners: "tuple[Listeners, ...]", again: str
+    ) -> None:
         self._dispatch = dispatch
         self._listeners = listeners
+        self._again = again
         self.on_complete: Callable[[str], None] | None = None
 
     async def reset(self, query: str, timeout: float | None) -> None:
@@ -140,8 +154,11 @@ class Resetting:
                 # What is sent behind it prepares its statements anew.
                 dispatch.statements.clear(forgotten=True)
                 attempt.answers.append(dispatch.control("DEALLOCATE ALL"))
+            script = query
+            if self._again and RESETS_SETTINGS.search(query) is not None:
+                script = f"{query}\n; {self._again}"  # the last line may be a comment
             attempt.answers.append(
-                dispatch.control(query, lambda request: self._on_reset(query, attempt, request))
+                dispatch.control(script, lambda request: self._on_reset(query, attempt, request))
             )
         elif not attempt.answers:
             attempt.end(True)
@@ -186,3 +203,20 @@ class Resetting:
         if is_done and self.on_complete is not None:
             self.on_complete(query)
         attempt.end(is_done)
+
+
+def settings_again(asked: Iterable[str], reported: Mapping[str, str]) -> str:
+    """The statement that gives a session once more what it began with, "" if that is nothing.
+
+    `asked`: the names of the settings that it was begun with. `reported`: what the server said of
+    its settings then. Those that are not reported no pooler knows: it has refused them, or not
+    passed them on, and then they are nobody's to set in a session that others have next.
+    """
+    folded = {name.lower() for name in asked}
+    # SET would take the names in a search_path for one name.
+    calls = [
+        f"pg_catalog.set_config({quote_literal(name)}, {quote_literal(value)}, false)"
+        for name, value in reported.items()
+        if name.lower() in folded
+    ]
+    return f"SELECT {', '.join(calls)}" if calls else ""

@@ -38,9 +38,9 @@ def tool() -> ModuleType:
     return module
 
 
-def test_fetches_program_and_libraries_once(
-    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What apt is asked for, whose programs do what Debian's would."""
     asked: list[str] = []
 
     def run(*command: str, folder: Path | None = None) -> str:
@@ -62,12 +62,47 @@ def test_fetches_program_and_libraries_once(
 
     monkeypatch.setattr(tool, "installed", lambda name: None)
     monkeypatch.setattr(tool, "run", run)
+    return asked
+
+
+def check(folder: Path) -> None:
+    """The pooler is there, and nothing beside it."""
+    assert [path.name for path in folder.iterdir()] == ["pgbouncer"]
+    files = {path.name: path.read_text() for path in (folder / "pgbouncer").iterdir()}
+    assert files == {"pgbouncer": "program", "libcares.so.2": "library"}
+
+
+def test_fetches_program_and_libraries_once(
+    tool: ModuleType, tmp_path: Path, asked: list[str]
+) -> None:
     for _ in range(2):
         assert tool.fetch("pgbouncer", tmp_path) == tmp_path / "pgbouncer" / "pgbouncer"
     assert asked == ["simulate", "pgbouncer", "libcares2"]
-    assert [path.name for path in tmp_path.iterdir()] == ["pgbouncer"]
-    files = {path.name: path.read_text() for path in (tmp_path / "pgbouncer").iterdir()}
-    assert files == {"pgbouncer": "program", "libcares.so.2": "library"}
+    check(tmp_path)
+
+
+def test_two_fetch_at_once(
+    tool: ModuleType, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the workers of a run do: the first one's is what the second one uses, too."""
+    unpack = tool.unpack
+
+    def unpack_late(archives: list[Path], name: str, folder: Path) -> None:
+        unpack(archives, name, folder)
+        monkeypatch.setattr(tool, "unpack", unpack)
+        tool.fetch("pgbouncer", tmp_path)
+
+    monkeypatch.setattr(tool, "unpack", unpack_late)
+    assert tool.fetch("pgbouncer", tmp_path) == tmp_path / "pgbouncer" / "pgbouncer"
+    assert asked == ["simulate", "pgbouncer", "libcares2"] * 2
+    check(tmp_path)
+
+
+def test_a_place_that_cannot_be_taken(tool: ModuleType, tmp_path: Path, asked: list[str]) -> None:
+    (tmp_path / "pgbouncer").write_text("no folder")
+    with pytest.raises(NotADirectoryError):
+        tool.fetch("pgbouncer", tmp_path)
+    assert (tmp_path / "pgbouncer").read_text() == "no folder"
 
 
 def test_a_package_without_the_program(

@@ -40,6 +40,7 @@ class PgBouncer(Pooler):
         settings: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(server)
+        self.pool_mode = pool_mode
         self._settings: Mapping[str, object] = {
             "pool_mode": pool_mode,
             "server_round_robin": 1,

@@ -12,7 +12,7 @@ import inspect
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, cast, get_args
 from weakref import WeakKeyDictionary
 
@@ -90,8 +90,7 @@ def pooler_of_the_run(server: EmbeddedServer, kind: Kind | None) -> Iterator[Poo
             yield pgpool
     else:
         notice_lost_clients(server)
-        # With two or more sessions behind it, what is left in one of them is missed in the other.
-        settings: dict[str, object] = {"default_pool_size": 60, "min_pool_size": 2}
+        settings: dict[str, object] = {"default_pool_size": 60}
         if kind == "transaction":
             # And what one test has left does no harm to others. (The name has to stay: see below.)
             settings["server_reset_query"] = "RESET search_path; DISCARD TEMP"
@@ -113,13 +112,20 @@ def notice_lost_clients(server: EmbeddedServer) -> None:
 
 
 def renew_sessions(pooler: Pooler | None) -> None:
-    """Have PgBouncer close its sessions.
+    """Have PgBouncer close its sessions, and give it two others in transaction mode.
 
     When a client leaves with several statements under way, PgBouncer 1.18 takes the first
-    ReadyForQuery for the last one, and the other answers come to who has the session next.
+    ReadyForQuery for the last one, and the other answers come to who has the session next. And
+    those of `min_pool_size` it opens only when it gets to it: a test must not be lucky.
     """
-    if isinstance(pooler, PgBouncer):
-        pooler.ask("RECONNECT")
+    if not isinstance(pooler, PgBouncer):
+        return
+    pooler.ask("RECONNECT")
+    if pooler.pool_mode == "transaction":
+        with ExitStack() as clients:
+            for _ in range(2):
+                client = psycopg.connect(pooler.dsn, cursor_factory=psycopg.ClientCursor)
+                clients.enter_context(client).execute("SELECT 1")  # in a transaction
 
 
 # They tell the connections of a run apart, and its backends.

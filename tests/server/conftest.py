@@ -55,9 +55,8 @@ def true_process_ids(monitor: Monitor, pooler: Pooler | None) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def new_sessions(pooler: Pooler | None) -> Iterator[None]:
-    """The next test gets other sessions of a pooler than this one."""
-    yield
+def new_sessions(pooler: Pooler | None) -> None:
+    """Each test gets other sessions of a pooler than the one before."""
     route.renew_sessions(pooler)
 
 

@@ -10,13 +10,15 @@ import pytest
 from live import Connect, Monitor
 
 import pgallop
-from pgallop.codecs.introspection import ENUM, TypeInfo
+from pgallop.codecs.introspection import DOMAIN, TypeInfo
 from pgallop.resolving import ConnectionTypes
+
+BYTEA = 17
 
 
 @pytest.mark.timeout(30)
 async def test_types_of_another_server(connect: Connect, monitor: Monitor) -> None:
-    """An OID that was an enum's there is an array's here, and was read as a str of its bytes."""
+    """What was an OID of bytes there is an array's here, and was read as its bytes."""
     knowledge: Any = pgallop.Knowledge()
     async with connect() as administrator:
         await administrator.execute("CREATE TYPE elsewhere AS (a int)")
@@ -25,8 +27,8 @@ async def test_types_of_another_server(connect: Connect, monitor: Monitor) -> No
         try:
             async with connect(knowledge=knowledge) as first:
                 (types,) = knowledge._types.values()
-                types.learn([oid], [TypeInfo(oid, "public", "mood", ENUM)])
-                assert isinstance(await first.fetchval(query), str)
+                types.learn([oid], [TypeInfo(oid, "public", "digest", DOMAIN, BYTEA)])
+                assert isinstance(await first.fetchval(query), bytes)
                 lost = asyncio.Event()
                 first.add_termination_listener(lambda _: lost.set())
                 async with connect(knowledge=knowledge) as other:

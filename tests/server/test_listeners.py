@@ -120,16 +120,19 @@ async def test_listeners_that_come_and_go_while_called(connect: Connect) -> None
     """Who is removed hears nothing more, not even what was there already."""
     async with connect() as conn:
         ear, late = Ear(), Ear()
+        changed = asyncio.Event()
 
         async def once(conn: pgallop.Connection, *arguments: Any) -> None:
             await conn.remove_listener("jobs", once)
             await conn.remove_listener("jobs", ear)
             await conn.add_listener("jobs", late)
+            changed.set()
 
         await conn.add_listener("jobs", once)
         await conn.add_listener("jobs", ear)
         await conn.execute("NOTIFY jobs, '1'")
         assert await ear.wait() == [("jobs", "1")]
+        await asyncio.wait_for(changed.wait(), 5)
         await conn.execute("NOTIFY jobs, '2'")
         assert await late.wait() == [("jobs", "2")]
         assert ear.heard == []

@@ -416,11 +416,12 @@ async def test_a_connection_that_is_lost(connect: Connect, monitor: Monitor, kep
         traceless._next = 0.0
         monitor.ask("SELECT pg_terminate_backend(%s)", two.get_server_pid())
         with pytest.raises((pgallop.InterfaceError, pgallop.PostgresConnectionError)):
-            while True:
-                traceless._next = 0.0
-                come(one, READ)
-                await traceless.learn(two._dispatch)
-                traceless.forget_all()
+            async with asyncio.timeout(10):
+                while True:
+                    traceless._next = 0.0
+                    come(one, READ)
+                    await traceless.learn(two._dispatch)
+                    traceless.forget_all()
         assert await ask(traceless, one) == 1
         assert come(one, READ) == [True]
 

@@ -358,3 +358,48 @@ async def test_cancellations_that_hit_each_reset() -> None:
         with pytest.raises(pgallop.QueryCanceledError):
             await resetting
         assert not conn.is_closed()
+
+
+# Settings that are another session's
+
+
+STATUSES = {
+    "server_version": "18.0",
+    "client_encoding": "UTF8",
+    "application_name": "ada's",
+    "TimeZone": "Europe/Paris",
+    "search_path": '"$user", public',
+    "IntervalStyle": "postgres",
+}
+AGAIN = (
+    "SELECT pg_catalog.set_config('client_encoding', 'UTF8', false),"
+    " pg_catalog.set_config('application_name', 'ada''s', false),"
+    " pg_catalog.set_config('TimeZone', 'Europe/Paris', false),"
+    " pg_catalog.set_config('search_path', '\"$user\", public', false)"
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "is_followed"),
+    [
+        ("RESET ALL;", True),
+        ("CLOSE ALL; reset  all -- and no more", True),
+        ("DISCARD ALL", True),
+        ("CLOSE ALL; RESET ROLE", False),
+    ],
+)
+async def test_settings_that_a_pooler_has_set(
+    monkeypatch: pytest.MonkeyPatch, script: str, is_followed: bool
+) -> None:
+    """RESET ALL goes back to what the pooler's session has begun with."""
+    monkeypatch.setattr(pgallop.Connection, "get_reset_query", lambda conn: script)
+    asked = {
+        "application_name": "ada's",
+        "timezone": "Europe/Paris",
+        "search_path": '"$user", public',
+        "my.tenant": "7",  # is not reported
+    }
+    almost = AlmostServer(Product(STATUSES))
+    async with FakeServer(almost.serve) as server, call(server, server_settings=asked) as conn:
+        await conn.reset()
+    assert almost.queries == [f"{script}\n; {AGAIN}" if is_followed else script]
