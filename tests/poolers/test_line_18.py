@@ -20,10 +20,11 @@ def own_server(bin_dir: Path | None) -> Iterator[EmbeddedServer]:
         yield server
 
 
+@pytest.mark.timeout(120)  # it takes 5 to 10 seconds, and tells after 70 that somebody is stuck
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_slice(own_server: EmbeddedServer, loop: str, capsys: pytest.CaptureFixture[str]) -> None:
     async def run() -> None:
-        figures = await poolers.run(own_server, 1986, 0.1)
+        figures = await poolers.run(own_server, 1986, 0.04)
         with capsys.disabled():
             print(f"\n{figures}")
         assert not figures.wrong, "\n".join([str(figures), *figures.wrong])

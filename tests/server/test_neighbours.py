@@ -155,6 +155,10 @@ async def test_committed_and_not_replicated(connect: Connect, monitor: Monitor) 
     monitor.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     monitor.ask("SELECT pg_reload_conf()")
     try:
+        async with asyncio.timeout(5):
+            while monitor.ask("SHOW synchronous_standby_names") != [("nobody",)]:
+                await asyncio.sleep(0.01)
+        monitor.ask("CHECKPOINT")  # it is the checkpointer that makes commits wait
         async with connect() as conn, connect() as admin:
             await conn.fetch("SELECT 1")
             for call in (
