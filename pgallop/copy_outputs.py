@@ -11,7 +11,17 @@ import io
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+
+class Writable(Protocol):
+    """A binary file, or what is written like one."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+# What `output` may be.
+Destination: TypeAlias = "str | bytes | os.PathLike[Any] | Writable | Callable[[bytes], object]"
 
 
 class Output(Protocol):

@@ -12,7 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pgallop import copy_arguments, preparing
+from pgallop import copy_arguments, repetition
 from pgallop.deadlines import checked_seconds, timed_out
 from pgallop.dispatch import Dispatch
 from pgallop.errors import (
@@ -23,8 +23,8 @@ from pgallop.errors import (
 )
 from pgallop.into import built, checked_target
 from pgallop.ownership import Block, BlockState
+from pgallop.preparing import TRIES
 from pgallop.session.copy_rows import CopyRows
-from pgallop.session.session import IDLE
 from pgallop.session.statement import Statement
 from pgallop.sql import copying
 from pgallop.sql.copying import CopyOptions
@@ -177,26 +177,35 @@ class CopiedRowsIterator(Generic[T]):
             dispatch.release()
 
     async def _wait_for_batch(self, deadline: float | None, timeout: float | None) -> list[T]:
-        presumed: Statement | None = None
-        if self._request is None:
-            presumed = await self._begin(deadline, timeout)
-        try:
-            return await self._received()
-        except PostgresError as error:
-            request = self._request
-            assert request is not None
-            is_untouched = not request.responded and request.status == IDLE
-            if presumed is None or not is_untouched or not preparing.is_stale(error, presumed):
-                raise
-            preparing.forget(self._dispatch, presumed)
-        # What was known of it was out of date, and nothing of it has run.
-        self._dispatch.ownership.end_copy(self._block)
-        self._block = self._dispatch.ownership.new_block()
-        await self._begin(deadline, timeout)
-        return await self._received()
+        if self._request is not None:
+            return await self._received(self._request)
+        for tries in range(TRIES, -1, -1):
+            request, presumed = await self._begin(deadline, timeout)
+            try:
+                return await self._received(request)
+            except PostgresError as error:
+                again = await self._may_begin_again(request, presumed, error, timeout)
+                if not again or not tries:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
-    async def _begin(self, deadline: float | None, timeout: float | None) -> Statement | None:
-        """Submit it; what was presumed of its query, if anything was."""
+    async def _may_begin_again(
+        self,
+        request: CopyRows,
+        presumed: Statement | None,
+        error: PostgresError,
+        timeout: float | None,
+    ) -> bool:
+        if not request.finished:
+            return False
+        self._dispatch.ownership.end_copy(self._block)  # here it is asked about
+        self._block = self._dispatch.ownership.new_block()
+        return await repetition.may_copy_again(self._dispatch, request, presumed, error, timeout)
+
+    async def _begin(
+        self, deadline: float | None, timeout: float | None
+    ) -> tuple[CopyRows, Statement | None]:
+        """Submit it; the request, and what was presumed of its query, if anything was."""
         dispatch = self._dispatch
         dispatch.check_usable()
         if dispatch.simple:
@@ -226,11 +235,10 @@ class CopiedRowsIterator(Generic[T]):
         dispatch.ownership.begin_copy(self._block)
         # Given back to its pool, the connection is somebody else's, perhaps in this very context.
         request.on_left = partial(dispatch.ownership.end_copy, self._block)
-        return presumed
+        return request, presumed
 
-    async def _received(self) -> list[T]:
-        request, waiter = self._request, self._waiter
-        assert request is not None
+    async def _received(self, request: CopyRows) -> list[T]:
+        waiter = self._waiter
         assert waiter is not None
         while True:
             if request.discarded:

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
-from pgallop import copy_arguments, preparing
-from pgallop.copy_outputs import Output, check_output, open_output
+from pgallop import copy_arguments, repetition
+from pgallop.copy_outputs import Destination, Output, check_output, open_output
 from pgallop.copy_rows import CopiedRows
 from pgallop.deadlines import timed_out
 from pgallop.dispatch import Dispatch, plain_text
 from pgallop.errors import PostgresError
 from pgallop.ownership import Block
+from pgallop.preparing import TRIES
 from pgallop.rows.record import Record
 from pgallop.session.copy_out import CopyOut
-from pgallop.session.session import IDLE
 from pgallop.session.statement import Statement
 from pgallop.sql import copying
 from pgallop.sql.copying import CopyOptions
@@ -25,9 +25,6 @@ T = TypeVar("T")
 
 # Called with how many bytes of data have been moved so far.
 Progress: TypeAlias = Callable[[int], object]
-
-# A path, a binary file, or a function that takes bytes.
-Destination: TypeAlias = Any
 
 
 class CopyingOut:
@@ -276,9 +273,9 @@ async def copied(
     timeout: float | None,
     progress: Progress | None,
 ) -> str:
-    """Run the COPY, and once more if what was presumed of its query was out of date."""
+    """Run the COPY, and again where nobody has seen anything of it and that is safe."""
     dispatch = source.dispatch
-    for last in (False, True):
+    for tries in range(TRIES, -1, -1):
         sql, presumed = await source.sql(deadline, timeout)
         await dispatch.ownership.my_turn(dispatch.ownership.mine(), deadline, timeout)
         dispatch.check_unlost()
@@ -286,12 +283,9 @@ async def copied(
         try:
             return await drained(dispatch, request, output, progress)
         except PostgresError as error:
-            is_untouched = not request.responded and request.status == IDLE
-            if last or presumed is None or not is_untouched:
+            again = await repetition.may_copy_again(dispatch, request, presumed, error, timeout)
+            if not again or not tries:
                 raise
-            if not preparing.is_stale(error, presumed):
-                raise
-            preparing.forget(dispatch, presumed)
     raise AssertionError("the last try returns or raises")
 
 

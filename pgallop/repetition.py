@@ -18,11 +18,14 @@ from pgallop.errors import (
     UndefinedFunctionError,
 )
 from pgallop.rows.record import Record
+from pgallop.session.copy_out import CopyOut
 from pgallop.session.execute import Execute
+from pgallop.session.request import Request
 from pgallop.session.session import IDLE
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
+    from pgallop.session.statement import Statement
 
 # The server's function that finds that a statement would return other columns than it did.
 OTHER_COLUMNS = "RevalidateCachedQuery"
@@ -56,15 +59,38 @@ async def may_repeat(
         preparing.forget(dispatch, statement)
         return True
     if isinstance(error, CollateralCancelError):
-        return is_untouched or await is_harmless(dispatch, request, timeout)
+        return is_untouched or await is_harmless(dispatch, request, statement.query, timeout)
     if not has_no_binary_form(error, request):
         return False
     # Not by its own fault: its result was asked for in binary.
     dispatch.scope.stop_guessing()
-    if await is_harmless(dispatch, request, timeout):
+    if await is_harmless(dispatch, request, statement.query, timeout):
         return True
     explain(error, "it was run before the types of its result were known: run it again")
     return False
+
+
+async def may_copy_again(
+    dispatch: "Dispatch",
+    request: CopyOut,
+    presumed: "Statement | None",
+    error: BaseException,
+    timeout: float | None,
+) -> bool:
+    """The same of a COPY to the client, of which nobody has seen anything yet.
+
+    `presumed`: the statement whose description was relied on, if any was.
+    """
+    # The server responds when all is planned, in front of the first row.
+    is_untouched = not request.responded and request.status == IDLE
+    if isinstance(error, CollateralCancelError):
+        if is_untouched:
+            return True
+        return not request.taken and await is_harmless(dispatch, request, request.original, timeout)
+    if presumed is None or not is_untouched or not preparing.is_stale(error, presumed):
+        return False
+    preparing.forget(dispatch, presumed)
+    return True
 
 
 def refusal(request: Execute, error: BaseException) -> Hashable:
@@ -113,8 +139,10 @@ def explain(error: BaseException, hint: str) -> None:
             vars(error)["hint"] = hint
 
 
-async def is_harmless(dispatch: "Dispatch", request: Execute, timeout: float | None) -> bool:
-    """Whether `request`, which was rolled back, is known to have left nothing behind.
+async def is_harmless(
+    dispatch: "Dispatch", request: Request, query: str, timeout: float | None
+) -> bool:
+    """Whether `request`, which has run `query` and was rolled back, has left nothing behind.
 
     It has to have been a transaction of its own, and the server's catalogue has to prove that all
     it can call has no effects but on its own transaction. Unknown means no.
@@ -125,7 +153,6 @@ async def is_harmless(dispatch: "Dispatch", request: Execute, timeout: float | N
         return False
     from pgallop.sql import harmless  # on use: it takes 20 ms to import, and is rarely needed
 
-    query = request.statement.query
     candidate = harmless.candidate(query)
     if candidate is None or query == harmless.PROOF:  # which would be asked about itself
         return False

@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t
 
 cimport cython
 
+from pgallop.session.request cimport Request
 from pgallop.session.simple cimport SimpleQuery
 from pgallop.wire.framing cimport Framing
 from pgallop.wire.reader cimport Reader
@@ -14,6 +15,7 @@ cdef bytes TABLE
 cdef class CopyOut(SimpleQuery):
     cdef readonly str original
     cdef Writer data
+    cdef Py_ssize_t room
     cdef public object arrival
     cdef readonly int64_t taken
     cdef readonly bint responded

@@ -36,14 +36,16 @@ class CopyOut(SimpleQuery):
     """Run `query`, a COPY to the client; the result is its command tag.
 
     `original`: a statement that runs what the COPY runs, as its caller has written it. `data`: what
-    has come and was not taken; `arrival`: a future for who waits for more of it, or for the end.
-    `taken`: how many bytes were. `responded`: the server has begun to run it.
+    has come and was not taken, for which there is so much `room`; `arrival`: a future for who waits
+    for more of it, or for the end. `taken`: how many bytes were. `responded`: the server has begun
+    to run it.
     """
 
-    __slots__ = ("arrival", "data", "original", "responded", "taken")
+    __slots__ = ("arrival", "data", "original", "responded", "room", "taken")
 
     original: str
     data: Writer
+    room: int
     arrival: Any
     taken: int
     responded: bool
@@ -54,6 +56,7 @@ class CopyOut(SimpleQuery):
         self.original = original
         self.alone = True
         self.data = Writer()
+        self.room = FULL
         self.arrival = None
         self.taken = 0
         self.responded = False
@@ -90,7 +93,7 @@ class CopyOut(SimpleQuery):
         """Keep what a CopyData has, unless nobody wants it any more."""
         if not self.discarded:
             self.data.write_rest(reader)
-            self.full = self.data.pos >= FULL
+            self.full = self.data.pos >= self.room
 
     def arrive(self) -> None:
         """Wake who waits: there is data, or there will be none."""

@@ -20,7 +20,12 @@ from pools import new_pool
 import pgallop
 from pgallop.cli.server import EmbeddedServer
 from pgallop.connection import inside
-from pgallop.errors import ConnectionDoesNotExistError, InterfaceError, UniqueViolationError
+from pgallop.errors import (
+    CollateralCancelError,
+    ConnectionDoesNotExistError,
+    InterfaceError,
+    UniqueViolationError,
+)
 from pgallop.session.copy_out import FULL
 from pgallop.transport.syscalls import RECEIVE_SIZE
 
@@ -397,6 +402,42 @@ async def test_a_neighbour_in_front_fails(connect: Connect) -> None:
         assert await copy == "COPY 1"
         assert await behind == 2
         assert blocks == [b"1\n"]
+
+
+@pytest.mark.parametrize("harmless", [True, False])
+async def test_hit_by_the_cancellation_of_another_one(connect: Connect, harmless: bool) -> None:
+    """It runs again where nobody has seen anything of it, and that is proven to do no harm."""
+    lock = "" if harmless else ", pg_advisory_lock(1)"
+    query = f"SELECT i{lock} FROM generate_series(1, 2) AS i, pg_sleep(0.3)"
+
+    async def read(conn: pgallop.Connection) -> str:
+        async for _ in conn.copy_rows_from_query(query):
+            pass
+        return "COPY 2"
+
+    copies: list[Callable[[pgallop.Connection], Any]] = [
+        lambda conn: conn.copy_from_query(query, output=io.BytesIO()),
+        read,
+    ]
+    async with connect() as conn, connect() as admin:
+        for make in copies:
+            session = inside(conn).session
+            await conn.fetch(query)  # it is described
+            head = alone(conn.execute("SELECT pg_sleep(0.05)"))
+            await asyncio.sleep(0)
+            copy = alone(make(conn))
+            await asyncio.sleep(0.02)
+            session.expose()  # as if a CancelRequest were on its way
+            await head
+            session.release()
+            await asyncio.sleep(0.1)
+            await admin.execute(f"SELECT pg_cancel_backend({conn.get_server_pid()})")
+            if harmless:
+                assert await copy == "COPY 2"
+            else:
+                with pytest.raises(CollateralCancelError):
+                    await copy
+            assert await conn.fetchval("SELECT 42") == 42
 
 
 async def test_dropped_before_it_was_sent(connect: Connect, monitor: Monitor) -> None:
