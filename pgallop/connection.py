@@ -352,7 +352,8 @@ class Connection(Queries, CopyingIn, CopyingOut, QueryLogging, TypeCodecs):
         if self.is_closed():
             return
         self._dispatch.check_loop()
-        self._dispatch.ownership.check_free()
+        self._dispatch.end_iterations()
+        self._dispatch.ownership.check_free(closing=True)
         timeout = None if timeout is None else checked_seconds(timeout)
         self._closing = True
         self._dispatch.close_off()

@@ -232,6 +232,7 @@ class CopiedRowsIterator(Generic[T]):
         dispatch.submit(request)
         self._request = request
         self._block.for_maker = is_task_of(CopiedRowsIterator.__anext__.__code__)
+        self._block.is_read = True
         dispatch.ownership.begin_copy(self._block)
         # Given back to its pool, the connection is somebody else's, perhaps in this very context.
         request.on_left = partial(dispatch.ownership.end_copy, self._block)
@@ -242,17 +243,19 @@ class CopiedRowsIterator(Generic[T]):
         assert waiter is not None
         while True:
             if request.discarded:
-                raise InterfaceError("the connection was given back to its pool before their end")
-            if request.is_unreadable:
+                raise InterfaceError("the connection was given back or closed before their end")
+            if request.needed:
+                self._dispatch.types.doubt(request.needed)
+            if request.is_unreadable and not request.finished:
                 error, request.error = request.error, None
                 assert error is not None
                 try:
                     raise error
                 finally:
                     del error  # which is in the traceback of this frame, and would be garbage
-            if request.error is None and request.has_rows():
+            if request.has_rows() and not request.has_failed:
                 return await self._taken(request)
-            if request.error is not None or request.finished:
+            if request.has_failed or request.finished:
                 break
             request.arrival = self._dispatch.new_future()
             await request.arrival

@@ -303,7 +303,7 @@ async def drained(
             data = request.take()
             if was_full:
                 dispatch.go_on()
-            if request.error is not None:
+            if request.has_failed:
                 break
             if data:
                 await output.write(data)

@@ -581,9 +581,13 @@ class Dispatch:
     def settle(self) -> None:
         """The connection's user gives it back: what he has submitted is not run again."""
         self._settled = self._session.sent + self._session.writer.pos
+        self.end_iterations()
+
+    def end_iterations(self) -> None:
+        """Nobody reads on what is read row by row, and would wait for that: the rows of COPYs."""
         for request in [*self._session.requests, *self._session.waiting]:
             if isinstance(request, CopyRows):
-                self.abandon(request)  # else it would wait for who reads its rows, and does not
+                self.abandon(request)
 
     def claim(self) -> None:
         """An operation begins, which `release` ends.

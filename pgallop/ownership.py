@@ -57,6 +57,7 @@ class Block:
     it was started for the context that made it, by a task of its own. `cut_off`: it was ended with
     the block around it, and its own end is still to come. `is_stream`: nothing takes part in it but
     what has begun it. `is_copy`: it is no transaction, but a COPY that its context feeds or drains.
+    `is_read`: nothing waits for that context, whose rows are read by it as it likes.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class Block:
         "cut_off",
         "for_maker",
         "is_copy",
+        "is_read",
         "is_stream",
         "owner",
         "state",
@@ -81,6 +83,7 @@ class Block:
         self.for_maker = False
         self.is_stream = False
         self.is_copy = False
+        self.is_read = False
         self.task_name = ""
         self.began_at = ""
 
@@ -380,12 +383,16 @@ class Ownership:
             block.state = BlockState.CLOSED
             self.watched -= 1
 
-    def check_free(self) -> None:
-        """Raise InterfaceError where the current context feeds or drains a COPY."""
+    def check_free(self, closing: bool = False) -> None:
+        """Raise InterfaceError where the current context feeds or drains a COPY.
+
+        `closing`: not where it only reads the rows, for then it reads no more.
+        """
         membership = _context.get() if self.watched else None
         while membership is not None:
-            if membership.block.is_copy and is_in(self, membership):
-                raise copying(membership.block)
+            block = membership.block
+            if block.is_copy and is_in(self, membership) and not (closing and block.is_read):
+                raise copying(block)
             membership = membership.outer
 
     def pending(self) -> Block | None:

@@ -19,6 +19,7 @@ cdef class CopyOut(SimpleQuery):
     cdef public object arrival
     cdef readonly int64_t taken
     cdef readonly bint responded
+    cdef readonly bint has_failed
 
     cpdef tuple runs(self)
     cdef bint on_message(self, int tag, Reader reader) except -1

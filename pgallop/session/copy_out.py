@@ -38,10 +38,10 @@ class CopyOut(SimpleQuery):
     `original`: a statement that runs what the COPY runs, as its caller has written it. `data`: what
     has come and was not taken, for which there is so much `room`; `arrival`: a future for who waits
     for more of it, or for the end. `taken`: how many bytes were. `responded`: the server has begun
-    to run it.
+    to run it. `has_failed`: nobody is to see what comes or has come.
     """
 
-    __slots__ = ("arrival", "data", "original", "responded", "room", "taken")
+    __slots__ = ("arrival", "data", "has_failed", "original", "responded", "room", "taken")
 
     original: str
     data: Writer
@@ -49,6 +49,7 @@ class CopyOut(SimpleQuery):
     arrival: Any
     taken: int
     responded: bool
+    has_failed: bool
 
     def __init__(self, waiter: Waiter | None, query: str, original: str) -> None:
         super().__init__(waiter, query)
@@ -60,6 +61,7 @@ class CopyOut(SimpleQuery):
         self.arrival = None
         self.taken = 0
         self.responded = False
+        self.has_failed = False
 
     def carry(self, begin: str) -> None:
         SimpleQuery.carry(self, begin)
@@ -111,6 +113,7 @@ class CopyOut(SimpleQuery):
 
     def fail(self, error: BaseException) -> None:
         Request.fail(self, error)
+        self.has_failed = True
         self.arrive()
 
     def runs(self) -> tuple[str, ...] | None:

@@ -26,6 +26,7 @@ cdef class CopyRows(CopyOut):
     cdef bint has_header
     cdef bint ended
     cdef readonly bint is_unreadable
+    cdef readonly object needed
     cdef public object on_left
     cdef readonly Py_ssize_t before
 

@@ -12,7 +12,7 @@ Source: PostgreSQL documentation, "Frontend/Backend Protocol", section "COPY Ope
 "Message Formats", CopyData; COPY, section "Binary Format".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from pgallop import errors
@@ -52,7 +52,8 @@ class CopyRows(CopyOut):
     them, and `typed` what makes them, once the columns are known. `size`: how many bytes they had
     that were not taken; `before`: how many rows were. `has_header`, `ended`: the header and the
     trailer have come. `is_unreadable`: they cannot be read, and the server goes on sending.
-    `on_left` is called when nobody wants them any more.
+    `needed`: the types of which something else was known than what has come. `on_left` is called
+    when nobody wants them any more.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class CopyRows(CopyOut):
         "has_header",
         "into",
         "is_unreadable",
+        "needed",
         "on_left",
         "registry",
         "rows",
@@ -80,6 +82,7 @@ class CopyRows(CopyOut):
     has_header: bool
     ended: bool
     is_unreadable: bool
+    needed: Collection[int]
     on_left: Callable[[], None] | None
     before: int
 
@@ -104,6 +107,7 @@ class CopyRows(CopyOut):
         self.has_header = False
         self.ended = False
         self.is_unreadable = False
+        self.needed = ()
         self.on_left = None
         self.before = 0
 
@@ -148,7 +152,7 @@ class CopyRows(CopyOut):
 
     def is_wanted(self) -> bool:
         """Whether rows are still read."""
-        return self.error is None and not self.discarded
+        return not self.has_failed and not self.discarded
 
     def describe(self, columns: list[backend.Field]) -> None:
         """Find out what reads the rows."""
@@ -157,6 +161,7 @@ class CopyRows(CopyOut):
         self.decoder = RowDecoder(names, tuple(codecs))
         for name, codec in zip(names, codecs, strict=True):
             if isinstance(codec, Unresolved):
+                self.needed = (codec.oid,)
                 self.give_up(not_known(name))
             elif codec.format != BINARY:
                 self.give_up(
@@ -166,7 +171,7 @@ class CopyRows(CopyOut):
                         hint="cast it to text in the query, or run that by fetch() or stream()",
                     )
                 )
-        if self.into is not None and self.error is None:
+        if self.into is not None and not self.has_failed:
             try:
                 self.typed = typed_rows(self.decoder, self.into)
             except DataError as error:
@@ -224,7 +229,8 @@ class CopyRows(CopyOut):
                 self.rows.append(self.decoder.decode(reader))
             else:
                 self.rows.append(self.typed.decode(reader, self.before + len(self.rows)))
-        except TypesNeeded:
+        except TypesNeeded as needed:
+            self.needed = needed.oids
             self.give_up(not_known(self.decoder.shape.names[self.decoder.column]))
         except DataError as error:
             self.give_up(error)

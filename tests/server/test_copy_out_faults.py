@@ -147,11 +147,24 @@ async def test_an_output_that_uses_the_connection(connect: Connect, monitor: Mon
 
             with pytest.raises(InterfaceError, match=REFUSED):
                 await conn.copy_from_query("SELECT 1", output=use, timeout=5)
+            if call is CALLS["close"]:
+                continue
             async with conn.copy_rows_from_query("SELECT 1", timeout=5) as rows:
                 async for _ in rows:
                     with pytest.raises(InterfaceError, match=REFUSED):
                         await call(conn)
         await check(conn, monitor)
+
+
+async def test_closed_by_who_reads(connect: Connect) -> None:
+    """Who closes the connection reads no more."""
+    conn = await connect()
+    rows = aiter(conn.copy_rows_from_query(LONG))
+    assert await anext(rows)
+    await conn.close(timeout=5)
+    with pytest.raises(InterfaceError, match="connection was given back or closed"):
+        while True:
+            await anext(rows)
 
 
 async def test_an_output_that_ends_the_transaction(connect: Connect) -> None:
