@@ -20,6 +20,7 @@ INPUTS = {
     "recordings": 1000,
     "startup": 4000,
     "pipeline": 1500,
+    "copies": 1500,
     "values": 12000,
     "texts": 12000,
     "rows": 8000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fuzz import (
     codec_targets,
+    copy_targets,
     extension_targets,
     message_targets,
     own_type_targets,
@@ -16,6 +17,7 @@ TARGETS: dict[str, Target] = {
     target.name: target
     for module in (
         session_targets,
+        copy_targets,
         codec_targets,
         extension_targets,
         message_targets,
