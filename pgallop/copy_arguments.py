@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
 
 # The names of PostgreSQL's own types, arrays as they are in pg_type.
-NAMES = {oid: name for name, oid in OIDS.items()}
-NAMES |= {oid: f"_{name}" for name, oid in ARRAYS.items()}
+NAMES = {
+    **{oid: name for name, oid in OIDS.items()},
+    **{oid: f"_{name}" for name, oid in ARRAYS.items()},
+}
 
 
 def number_of(format: str) -> Callable[[bytes], str]:

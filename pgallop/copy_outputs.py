@@ -37,7 +37,7 @@ class Output(Protocol):
         """Nothing more comes, and nobody waits."""
 
 
-async def open_output(loop: asyncio.AbstractEventLoop, output: object) -> Output:
+async def open_output(loop: asyncio.AbstractEventLoop, output: Any) -> Output:
     """What writes to `output`; a path is opened, and its file emptied.
 
     Raises:
@@ -45,7 +45,7 @@ async def open_output(loop: asyncio.AbstractEventLoop, output: object) -> Output
         OSError: a path cannot be opened.
     """
     check_output(output)
-    if isinstance(output, (str, bytes, os.PathLike)):
+    if is_path(output):
         return FileOutput(loop, await opened(loop, output), owned=True)
     if isinstance(output, asyncio.StreamWriter):
         return FunctionOutput(partial(send, output))
@@ -55,21 +55,23 @@ async def open_output(loop: asyncio.AbstractEventLoop, output: object) -> Output
     return FileOutput(loop, output, owned=False)
 
 
+def is_path(output: object) -> bool:
+    """Whether this is the path of a file."""
+    return isinstance(output, (str, bytes, os.PathLike))
+
+
 def check_output(output: object) -> None:
     """TypeError unless data can be written to `output`."""
-    is_known = isinstance(output, (str, bytes, os.PathLike)) or callable(output)
-    if not is_known and not hasattr(output, "write"):
+    if not is_path(output) and not callable(output) and not hasattr(output, "write"):
         raise TypeError(
             f"output: expected a path, a binary file or a function that takes bytes, "
             f"got {type(output).__name__}"
         )
 
 
-async def opened(
-    loop: asyncio.AbstractEventLoop, path: "str | bytes | os.PathLike[Any]"
-) -> io.BufferedWriter:
+async def opened(loop: asyncio.AbstractEventLoop, path: Any) -> Any:
     """The file at `path`, opened by a thread."""
-    opening = loop.run_in_executor(None, open, path, "wb")
+    opening: asyncio.Future[Any] = loop.run_in_executor(None, open, path, "wb")
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:

@@ -56,28 +56,27 @@ class CopiedRows(Generic[T]):
     ) -> None:
         if timeout is not None:
             timeout = checked_seconds(timeout)
-        self._make = partial(
-            CopiedRowsIterator,
-            connection,
-            dispatch,
-            query,
-            args,
-            timeout,
-            checked_target(dispatch, into),
-        )
+        self._connection = connection
+        self._dispatch = dispatch
+        self._query = query
+        self._args = args
+        self._timeout = timeout
+        self._into = checked_target(dispatch, into)
         self._entered: CopiedRowsIterator[T] | None = None
 
     def __aiter__(self) -> "CopiedRowsIterator[T]":
-        return self._make()
+        return CopiedRowsIterator(
+            self._connection, self._dispatch, self._query, self._args, self._timeout, self._into
+        )
 
     def batches(self) -> AsyncGenerator[list[T], None]:
         """The same rows in lists of some thousands at most, as they come; no list is empty."""
-        return self._make().batches()
+        return aiter(self).batches()
 
     async def __aenter__(self) -> "CopiedRowsIterator[T]":
         if self._entered is not None:
             raise InterfaceError("cannot enter a copy_rows_from_query() twice at the same time")
-        self._entered = self._make()
+        self._entered = aiter(self)
         return self._entered
 
     async def __aexit__(
@@ -162,10 +161,11 @@ class CopiedRowsIterator(Generic[T]):
         timeout, deadline = dispatch.deadline(self._timeout)
         dispatch.claim()
         self._busy = True
+        limit = asyncio.timeout_at(deadline)
         try:
             if self._request is not None:
                 dispatch.ownership.join(self._block)
-            async with asyncio.timeout_at(deadline) as limit:
+            async with limit:
                 return await self._wait_for_batch(deadline, timeout)
         except BaseException as error:
             self._leave(f"there was a {type(error).__name__} in it")
@@ -231,7 +231,7 @@ class CopiedRowsIterator(Generic[T]):
         request = CopyRows(self._waiter, text, self._query, query, dispatch.registry, self._into)
         dispatch.submit(request)
         self._request = request
-        self._block.for_maker = is_task_of(CopiedRowsIterator.__anext__.__code__)
+        self._block.for_maker = is_task_of(type(self).__anext__.__code__)
         self._block.is_read = True
         dispatch.ownership.begin_copy(self._block)
         # Given back to its pool, the connection is somebody else's, perhaps in this very context.

@@ -248,8 +248,9 @@ async def run_copy(
     timeout, deadline = dispatch.deadline(timeout)
     dispatch.ownership.mine()  # raises where nothing may be called
     dispatch.claim()
+    limit = asyncio.timeout_at(deadline)
     try:
-        async with asyncio.timeout_at(deadline) as limit:
+        async with limit:
             opened = await open_output(asyncio.get_running_loop(), output)
             try:
                 tag = await copied(source, opened, deadline, timeout, progress)

@@ -10,7 +10,7 @@ Source: PostgreSQL documentation, COPY.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from pgallop.codecs.codec import shown
 from pgallop.errors import InterfaceError, PostgresSyntaxError
@@ -207,7 +207,8 @@ def _enclosed(text: object, what: str, standard_strings: bool) -> str:
 def _names(columns: object, what: str) -> list[str]:
     if isinstance(columns, (str, bytes)) or not isinstance(columns, Iterable):
         raise InterfaceError(f"{what}: expected names of columns, got {shown(columns)}")
-    return [quote_identifier(column, "name of a column") for column in columns]
+    names = cast("Iterable[object]", columns)
+    return [quote_identifier(name, "name of a column") for name in names]
 
 
 def _columns_or_all(value: object, option: str) -> str:

@@ -245,7 +245,8 @@ async def test_progress(connect: Connect) -> None:
 
 async def test_no_output(connect: Connect) -> None:
     async with connect() as conn:
-        for output in (None, 5, object(), [b"x"], 1.5):
+        outputs: list[Any] = [None, 5, object(), [b"x"], 1.5]
+        for output in outputs:
             with pytest.raises(TypeError, match="output: expected a path, a binary file or a func"):
                 await conn.copy_from_query("SELECT 1", output=output)
         assert await conn.fetchval("SELECT 42") == 42
@@ -268,7 +269,7 @@ async def test_a_path_that_cannot_be_opened(
 async def test_a_text_file(connect: Connect) -> None:
     async with connect() as conn:
         with pytest.raises(TypeError):
-            await conn.copy_from_query("SELECT 1", output=io.StringIO())
+            await conn.copy_from_query("SELECT 1", output=io.StringIO())  # type: ignore[arg-type]
         assert await conn.fetchval("SELECT 42") == 42
 
 

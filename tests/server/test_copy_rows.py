@@ -99,7 +99,7 @@ async def test_into(connect: Connect, into: Any) -> None:
 async def test_into_what_does_not_fit(connect: Connect, monitor: Monitor) -> None:
     async with connect() as conn:
         with pytest.raises(InterfaceError):
-            conn.copy_rows_from_query("SELECT 1", into=5)
+            conn.copy_rows_from_query("SELECT 1", into=5)  # type: ignore[call-overload]
         bad: list[tuple[str, Any, str]] = [
             ("SELECT 1 AS n", Numbered, "field 'name' of .*Numbered has no default"),
             ("SELECT 'a' AS n, 'b' AS name", Numbered, "column 'n' [(]text[)] does not fit"),
@@ -229,9 +229,9 @@ async def test_misuse(connect: Connect) -> None:
     async with connect() as conn:
         for query in (5, None, b"SELECT 1"):
             with pytest.raises(InterfaceError, match="the query has to be a str"):
-                conn.copy_rows_from_query(query)  # type: ignore[arg-type]
+                conn.copy_rows_from_query(query)  # type: ignore[call-overload]
         with pytest.raises(ValueError, match="timeout"):
-            conn.copy_rows_from_query("SELECT 1", timeout="soon")  # type: ignore[arg-type]
+            conn.copy_rows_from_query("SELECT 1", timeout="soon")  # type: ignore[call-overload]
         copied = conn.copy_rows_from_query("SELECT 1")
         async with copied:
             with pytest.raises(InterfaceError, match="twice"):
