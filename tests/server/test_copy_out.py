@@ -331,9 +331,10 @@ async def test_bad_options(connect: Connect, table: None) -> None:
 
 async def test_a_table_that_may_not_be_read(connect: Connect, table: None) -> None:
     async with connect() as conn:
-        await conn.execute("SET ROLE pg_monitor")
         with pytest.raises(InsufficientPrivilegeError):
-            await conn.copy_from_table("copied", output=io.BytesIO())
+            async with conn.transaction():
+                await conn.execute("SET LOCAL ROLE pg_monitor")
+                await conn.copy_from_table("copied", output=io.BytesIO())
 
 
 async def test_other_calls_are_told_of_it(connect: Connect) -> None:
