@@ -309,46 +309,65 @@ async def test_many_notices_meanwhile(connect: Connect, monitor: Monitor) -> Non
 # --- interrupted ----------------------------------------------------------------------------------
 
 
-@all_modes
+async def waiting(items: list[Any]) -> AsyncIterator[Any]:
+    for n, item in enumerate(items):
+        if n % 1000 == 0:
+            await asyncio.sleep(0)
+        yield item
+
+
+async def copy(conn: pgallop.Connection, kind: str, more: list[Row], path: Path) -> None:
+    """Copy these rows from a source of some kind; `path`: where a file may be."""
+    if "records" in kind:
+        records: Any = waiting(more) if "waiting" in kind else more
+        await conn.copy_records_to_table("copied", records=records)
+        return
+    source: Any = b"".join(map(line, more))
+    if "waiting" in kind:
+        source = waiting([line(row) for row in more])
+    elif kind == "file":
+        path.write_bytes(source)
+        source = path
+    await conn.copy_to_table("copied", source=source)
+
+
+async def cancelled_at_each_await(
+    conn: pgallop.Connection, kind: str, moment: Moment, path: Path
+) -> int:
+    """Cancel a COPY at each of its awaits; how many rows were stored in the end."""
+    start = 0
+
+    async def work() -> None:
+        await copy(conn, kind, rows(MANY, start), path)
+
+    async for run in interruptions(work, moment, least=4):
+        assert isinstance(run.error, asyncio.CancelledError)
+        count = await conn.fetchval("SELECT count(*) FROM copied", timeout=5)
+        assert count in (start, start + MANY)
+        assert not conn.is_in_transaction()
+        start = count
+    return start + MANY
+
+
+@modes
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("kind", ["records", "waiting records", "bytes", "waiting bytes", "file"])
 async def test_cancelled_at_each_await(
     connect: Connect, monitor: Monitor, tmp_path: Path, mode: str, moment: Moment, kind: str
 ) -> None:
-    if mode == "simple" and "records" in kind:
-        return
-    start = 0
-    path = tmp_path / "rows.txt"
-
-    async def waiting(items: list[Any]) -> AsyncIterator[Any]:
-        for n, item in enumerate(items):
-            if n % 1000 == 0:
-                await asyncio.sleep(0)
-            yield item
-
     async with connect(statement_mode=mode, statement_cache_size=0) as conn:
+        count = await cancelled_at_each_await(conn, kind, moment, tmp_path / "rows.txt")
+    assert stored(monitor) == rows(count)
 
-        async def work() -> None:
-            more = rows(MANY, start)
-            if "records" in kind:
-                records: Any = waiting(more) if "waiting" in kind else more
-                await conn.copy_records_to_table("copied", records=records)
-                return
-            source: Any = b"".join(map(line, more))
-            if "waiting" in kind:
-                source = waiting([line(row) for row in more])
-            elif kind == "file":
-                path.write_bytes(source)
-                source = path
-            await conn.copy_to_table("copied", source=source)
 
-        async for run in interruptions(work, moment, least=4):
-            assert isinstance(run.error, asyncio.CancelledError)
-            count = await conn.fetchval("SELECT count(*) FROM copied", timeout=5)
-            assert count in (start, start + MANY)
-            assert not conn.is_in_transaction()
-            start = count
-    assert stored(monitor) == rows(start + MANY)
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("kind", ["bytes", "waiting bytes", "file"])
+async def test_cancelled_in_the_simple_protocol(
+    connect: Connect, monitor: Monitor, tmp_path: Path, moment: Moment, kind: str
+) -> None:
+    async with connect(statement_mode="simple") as conn:
+        count = await cancelled_at_each_await(conn, kind, moment, tmp_path / "rows.txt")
+    assert stored(monitor) == rows(count)
 
 
 @modes
@@ -464,25 +483,33 @@ async def test_the_connection_goes(connect: Connect, monitor: Monitor, mode: str
 # --- the connection is used meanwhile -------------------------------------------------------------
 
 
-@all_modes
+async def check_neighbours(conn: pgallop.Connection, monitor: Monitor) -> None:
+    async def one(n: int) -> None:
+        assert await conn.fetchval(f"SELECT {n}") == n
+
+    async def others() -> None:
+        for n in range(50):
+            await one(n)
+
+    await asyncio.gather(
+        others(),
+        conn.copy_to_table("copied", source=map(line, rows(MANY))),
+        *[one(n) for n in range(20)],
+        conn.copy_to_table("copied", source=b"".join(map(line, rows(MANY, MANY)))),
+        others(),
+    )
+    assert stored(monitor) == rows(2 * MANY)
+
+
+@modes
 async def test_neighbours(connect: Connect, monitor: Monitor, mode: str) -> None:
     async with connect(statement_mode=mode) as conn:
+        await check_neighbours(conn, monitor)
 
-        async def one(n: int) -> None:
-            assert await conn.fetchval(f"SELECT {n}") == n
 
-        async def others() -> None:
-            for n in range(50):
-                await one(n)
-
-        await asyncio.gather(
-            others(),
-            conn.copy_to_table("copied", source=map(line, rows(MANY))),
-            *[one(n) for n in range(20)],
-            conn.copy_to_table("copied", source=b"".join(map(line, rows(MANY, MANY)))),
-            others(),
-        )
-    assert stored(monitor) == rows(2 * MANY)
+async def test_neighbours_in_the_simple_protocol(connect: Connect, monitor: Monitor) -> None:
+    async with connect(statement_mode="simple") as conn:
+        await check_neighbours(conn, monitor)
 
 
 @modes
