@@ -23,7 +23,7 @@ modes = pytest.mark.parametrize("mode", ["named", "unnamed"])
 all_modes = pytest.mark.parametrize("mode", ["named", "unnamed", "simple"])
 
 # So many rows are several pieces.
-MANY = 6 * PIECE // 60
+MANY = 3 * PIECE // 60
 
 Row = tuple[int, str | None]
 
@@ -69,7 +69,7 @@ class AsyncFile:
 
 
 @all_modes
-@pytest.mark.parametrize("count", [0, 3, MANY])
+@pytest.mark.parametrize("count", [0, MANY])
 async def test_from_every_kind_of_source(
     connect: Connect, monitor: Monitor, tmp_path: Path, mode: str, count: int
 ) -> None:
@@ -221,7 +221,7 @@ class Countable:
 
 
 @modes
-@pytest.mark.parametrize("count", [0, 3, MANY])
+@pytest.mark.parametrize("count", [0, MANY])
 async def test_records(connect: Connect, monitor: Monitor, mode: str, count: int) -> None:
     expected = rows(count)
     async with connect(statement_mode=mode) as conn:
@@ -229,9 +229,7 @@ async def test_records(connect: Connect, monitor: Monitor, mode: str, count: int
         for records in (
             *(expected, tuple(expected), iter(expected), (row for row in expected)),
             *(slowly(expected), [list(row) for row in expected]),
-            await conn.fetch("SELECT i, lpad(i::text, 50, '0') FROM generate_series(0, $1) i", 0)
-            if count == 1
-            else [Countable(*row) for row in expected],
+            [Countable(*row) for row in expected],
         ):
             answer = await conn.copy_records_to_table("copied", records=records)
             assert answer == f"COPY {count}"
@@ -423,11 +421,23 @@ async def test_columns_have_changed_and_records_are_gone(
     connect: Connect, monitor: Monitor
 ) -> None:
     """Without names no record is read before that is known."""
-    async with connect() as conn:
+    async with connect() as conn, connect() as other, asyncio.timeout(20):
         await conn.copy_records_to_table("copied", records=rows(1))
-        monitor.ask("TRUNCATE copied; ALTER TABLE copied ALTER a TYPE float8")
+        read = asyncio.Event()
+
+        async def source() -> AsyncIterator[Row]:
+            for row in rows(2 * MANY):
+                yield row
+            read.set()
+            await asyncio.sleep(60)
+
+        async with other.transaction():
+            # The server has to wait for its end to know what the columns are.
+            await other.execute("TRUNCATE copied; ALTER TABLE copied ALTER a TYPE float8")
+            copy = asyncio.create_task(conn.copy_records_to_table("copied", records=source()))
+            await read.wait()
         with pytest.raises(pgallop.FeatureNotSupportedError) as raised:
-            await conn.copy_records_to_table("copied", records=iter(rows(50 * MANY)))
+            await copy
         assert raised.value.safe_to_retry
         assert "were read by then" in str(raised.value.hint)
         assert stored(monitor) == []
@@ -518,7 +528,7 @@ async def test_progress(connect: Connect, monitor: Monitor) -> None:
             await conn.copy_to_table("copied", source=source, progress=told.append)
             assert told == sorted(set(told))
             assert told[-1] == len(data) * (3 if isinstance(source, list) else 1)
-            assert 5 < len(told) <= told[-1] // PIECE + 1
+            assert 2 < len(told) <= told[-1] // PIECE + 1
         told = []
         await conn.copy_records_to_table("copied", records=rows(MANY), progress=told.append)
         assert told == sorted(set(told))
