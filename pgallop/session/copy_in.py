@@ -54,6 +54,10 @@ BEGIN = 9
 # How many bytes of data are encoded at a time, and go as one message.
 PIECE = 65536
 
+# How many characters of a reason go to the server, which ends the connection over a CopyFail of
+# more than 10,000 bytes (PQ_SMALL_MESSAGE_LIMIT). The name of a class may be of any length.
+MAX_REASON = 200
+
 # The signature of the binary format, no flags, no extension.
 BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
@@ -260,7 +264,7 @@ class CopyIn(Request):
         if self.error is None:
             return "its caller has gone"
         kind = type(self.error.__cause__ or self.error).__name__
-        return f"its source has failed by {kind}".encode("ascii", "replace").decode()
+        return f"its source has failed by {kind:.{MAX_REASON}}".encode("ascii", "replace").decode()
 
     # Reading
 

@@ -20,10 +20,6 @@ MAX_PARAMETERS = 65535
 # server closes the connection over a longer one without a word.
 MAX_STARTUP = 10000
 
-# How many characters of a reason CopyFail takes along. The server ends the connection over a
-# message of more than 10,000 bytes (PQ_SMALL_MESSAGE_LIMIT).
-MAX_COPY_REASON = 500
-
 
 def cstring(text: str, what: str) -> bytes:
     """`text` as the bytes of a string that ends in NUL on the wire (the NUL not included)."""
@@ -148,8 +144,8 @@ def copy_done(writer: Writer) -> None:
 
 
 def copy_fail(writer: Writer, reason: str) -> None:
-    """`reason`: what the server's error will quote, and its log; the beginning of a long one."""
-    data = cstring(reason[:MAX_COPY_REASON], "the reason")
+    """`reason`: what the server's error will quote, and its log."""
+    data = cstring(reason, "the reason")
     start = writer.begin_message(102)  # f
     writer.write_cstring(data, "the reason")
     writer.finish_message(start)

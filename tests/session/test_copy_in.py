@@ -438,6 +438,16 @@ def test_broken_off(talk: Conversation, simple: bool, said: int) -> None:
     assert talk.session.failure is answer.error
 
 
+def test_a_reason_is_short() -> None:
+    """Over a CopyFail of more than 10,000 bytes the server ends the connection."""
+    talk = Conversation()
+    request, _ = of_bytes(talk, LARGE)
+    talk.written()
+    request.fail(type("\u20ac" * 10_000, (Exception,), {})())
+    talk.session.break_off(request)
+    assert 200 < len(talk.written_bytes()) < 300
+
+
 @pytest.mark.parametrize("simple", [False, True])
 @at_every_split
 def test_the_caller_goes(talk: Conversation, simple: bool) -> None:

@@ -70,6 +70,7 @@ MESSAGES: dict[str, tuple[Write, bytes]] = {
     ),
     "Describe a portal": (lambda w: frontend.describe_portal(w, b""), b"D\0\0\0\6P\0"),
     "Close": (lambda w: frontend.close_statement(w, b"s1"), b"C\0\0\0\x08Ss1\0"),
+    "CopyDone": (frontend.copy_done, b"c\0\0\0\4"),
     "CopyFail": (lambda w: frontend.copy_fail(w, "no"), b"f\0\0\0\7no\0"),
     "Execute": (lambda w: frontend.execute(w, b"", 0), b"E\0\0\0\x09\0\0\0\0\0"),
     "Execute with a limit": (
