@@ -19,6 +19,7 @@ from pgallop.errors import (
     DataError,
     InterfaceError,
     OutdatedSchemaCacheError,
+    PostgresError,
     UnsupportedClientFeatureError,
     UnsupportedServerFeatureError,
 )
@@ -34,6 +35,10 @@ from pgallop.types import parse_server_version
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
+
+# What the server says of a value whose bytes are of another type: invalid binary representation, a
+# wrong number of fields, a field of another type.
+TYPE_CODES = ("22P03", "42")
 
 # What COPY ... WHERE came with.
 WHERE_VERSION = (12,)
@@ -234,10 +239,13 @@ async def _copied(dispatch: "Dispatch", copy: Copy) -> str:
         try:
             if copy.select is not None:
                 request, is_new = await _of_records(dispatch, copy, copy.select, block)
+            transfer = Transfer(dispatch, copy, request, block)
             try:
-                return await Transfer(dispatch, copy, request, block).run()
+                return await transfer.run()
             except Exception as error:
-                if not tries or not await _may_repeat(dispatch, copy, request, error, is_new):
+                if not tries or transfer.has_failed_itself:
+                    raise
+                if not await _may_repeat(dispatch, copy, request, error, is_new):
                     raise
         finally:
             if copy.select is not None:
@@ -299,6 +307,9 @@ async def _may_repeat(
             )
             return False
         return True
+    elif columns is not None and request.has_begun and is_of_types(error):
+        preparing.forget(dispatch, columns)  # the parts of a type may be others, and are asked for
+        return False
     elif not isinstance(error, CollateralCancelError) or request.has_begun:
         return False
     return is_undone and copy.source.rewind(request)
@@ -310,6 +321,11 @@ def is_outdated(request: CopyIn, error: Exception) -> bool:
     if isinstance(error, OutdatedSchemaCacheError):
         return True
     return not request.has_begun and preparing.is_stale(error, request.columns)
+
+
+def is_of_types(error: Exception) -> bool:
+    """Whether the server has met with bytes of another type than it has itself."""
+    return isinstance(error, PostgresError) and (error.sqlstate or "").startswith(TYPE_CODES)
 
 
 def types_of(statement: Statement) -> list[int]:
@@ -336,6 +352,7 @@ class Transfer:
     """One run of a COPY, from the first piece of its data to its answer.
 
     `block`: the transaction that its caller is in; its own context is refused everything.
+    `has_failed_itself`: by its source, or because the time is over, and not by the server.
     """
 
     def __init__(
@@ -345,6 +362,7 @@ class Transfer:
         self._copy = copy
         self._request = request
         self._block = block
+        self.has_failed_itself = False
         self._is_submitted = False
         self._reported = 0
         self._scope: asyncio.Timeout | None = None
@@ -358,6 +376,7 @@ class Transfer:
         try:
             failure = await self._write()
             if failure is not None:
+                self.has_failed_itself = not request.culprit
                 await self._give_up(failure, waiter)
                 try:
                     raise failure

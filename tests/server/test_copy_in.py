@@ -484,6 +484,25 @@ async def test_columns_have_changed_in_a_transaction(
 
 
 @modes
+async def test_the_parts_of_a_type_have_changed(
+    connect: Connect, monitor: Monitor, mode: str
+) -> None:
+    """The column has the type that it had; the server finds that a value has not."""
+    monitor.ask("CREATE TYPE copied_pair AS (x int, y int)")
+    monitor.ask("ALTER TABLE copied ADD c copied_pair[]")
+    try:
+        async with connect(statement_mode=mode) as conn:
+            await conn.copy_records_to_table("copied", records=[(1, "x", [(1, 2)])])
+            monitor.ask("ALTER TYPE copied_pair ADD ATTRIBUTE z text")
+            with pytest.raises(pgallop.DatatypeMismatchError):
+                await conn.copy_records_to_table("copied", records=[(2, "y", [(1, 2)])])
+            await conn.copy_records_to_table("copied", records=[(2, "y", [(1, 2, "z")])])
+            assert await conn.fetchval("SELECT c[1] FROM copied WHERE a = 2") == (1, 2, "z")
+    finally:
+        monitor.ask("ALTER TABLE copied DROP c; DROP TYPE copied_pair")
+
+
+@modes
 async def test_a_temporary_table_in_front(connect: Connect, monitor: Monitor, mode: str) -> None:
     async with connect(statement_mode=mode) as conn:
         await conn.copy_records_to_table("copied", records=rows(1))

@@ -201,6 +201,36 @@ async def test_what_the_log_says(connect: Connect, monitor: Monitor, mode: str) 
     assert stored(monitor) == rows(1)
 
 
+@modes
+@pytest.mark.parametrize(
+    "error",
+    [
+        pgallop.FeatureNotSupportedError("cached plan must not change result type"),
+        pgallop.InvalidSQLStatementNameError("which is another connection's"),
+        pgallop.OutdatedSchemaCacheError("of another table"),
+        pgallop.errors.CollateralCancelError("of another statement"),
+        pgallop.DataError("of another argument"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_source_whose_error_is_one_of_ours(
+    connect: Connect, monitor: Monitor, mode: str, error: Exception
+) -> None:
+    """It has ended by that: what was read by then must not be stored as if it were all."""
+    async with connect(statement_mode=mode) as conn:
+        for count in (1, MANY):
+
+            async def failing(count: int = count) -> AsyncIterator[Row]:
+                for row in rows(count):
+                    yield row
+                raise error
+
+            with pytest.raises(type(error)) as raised:
+                await conn.copy_records_to_table("copied", records=failing())
+            assert raised.value is error
+            await assert_goes_on(conn)
+
+
 # --- the server refuses ---------------------------------------------------------------------------
 
 
