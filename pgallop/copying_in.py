@@ -230,6 +230,7 @@ async def copy_in(
 
 async def _copied(dispatch: "Dispatch", copy: Copy) -> str:
     """Run it, and again where nothing of it has run and it may do better."""
+    was_culprit = False
     for tries in range(TRIES, -1, -1):
         block = dispatch.ownership.mine()
         if copy.select is None:
@@ -245,8 +246,10 @@ async def _copied(dispatch: "Dispatch", copy: Copy) -> str:
             except Exception as error:
                 if not tries or transfer.has_failed_itself:
                     raise
+                is_new |= was_culprit
                 if not await _may_repeat(dispatch, copy, request, error, is_new):
                     raise
+                was_culprit = request.culprit
         finally:
             if copy.select is not None:
                 preparing.unpin(dispatch, copy.select)
@@ -294,7 +297,8 @@ async def _may_repeat(
         if is_new or not is_undone or not dispatch.ownership.is_my_turn():
             return False
         renewed = await preparing.anew(dispatch, columns, copy.deadline, copy.timeout)
-        if types_of(renewed) == types_of(columns):
+        # The parts of a type may be others, too; but for that alone nothing is sent all over again.
+        if request.position >= 0 and types_of(renewed) == types_of(columns):
             return False
     elif columns is not None and is_outdated(request, error):
         preparing.forget(dispatch, columns)

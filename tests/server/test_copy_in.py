@@ -493,9 +493,14 @@ async def test_the_parts_of_a_type_have_changed(
     try:
         async with connect(statement_mode=mode) as conn:
             await conn.copy_records_to_table("copied", records=[(1, "x", [(1, 2)])])
-            monitor.ask("ALTER TYPE copied_pair ADD ATTRIBUTE z text")
+            # What did not fit before is asked about before it is refused, once.
+            monitor.ask("ALTER TYPE copied_pair ADD ATTRIBUTE y2 int")
+            await conn.copy_records_to_table("copied", records=iter([(0, "", [(1, 2, 3)])]))
+            with pytest.raises(pgallop.DataError, match="has 4 items"):
+                await conn.copy_records_to_table("copied", records=[(0, "", [(1, 2, 3, 4)])])
+            monitor.ask("ALTER TYPE copied_pair DROP ATTRIBUTE y2, ADD ATTRIBUTE z text")
             with pytest.raises(pgallop.DatatypeMismatchError):
-                await conn.copy_records_to_table("copied", records=[(2, "y", [(1, 2)])])
+                await conn.copy_records_to_table("copied", records=[(2, "y", [(1, 2, 3)])])
             await conn.copy_records_to_table("copied", records=[(2, "y", [(1, 2, "z")])])
             assert await conn.fetchval("SELECT c[1] FROM copied WHERE a = 2") == (1, 2, "z")
     finally:
