@@ -82,9 +82,7 @@ class Resetting:
 
     __slots__ = ("_again", "_dispatch", "_listeners", "on_complete")
 
-    def __init__(
-        self, dispatch: Dispatch, listeners: "tuple[Listeners, ...]", again: str
-    ) -> None:
+    def __init__(self, dispatch: Dispatch, listeners: "tuple[Listeners, ...]", again: str) -> None:
         self._dispatch = dispatch
         self._listeners = listeners
         self._again = again

@@ -109,11 +109,11 @@ class Traceless:
         "_lifetime",
         "_next",
         "_open",
-        "pieces",
         "_refused",
         "_seen",
-        "wanted",
+        "pieces",
         "proven",
+        "wanted",
     )
 
     def __init__(self, lifetime: float = LIFETIME) -> None:

@@ -91,17 +91,16 @@ async def test_a_backend_that_is_gone(engine: Engine) -> None:
 
 
 async def test_a_backend_that_is_gone_commits_nothing(engine: Engine) -> None:
-    async with engine(pool_size=1, max_overflow=0) as opened:
-        async with opened.connect() as conn:
-            pid = await conn.scalar(text("SELECT pg_backend_pid()"))
-            async with engine() as other, other.begin() as killer:
-                await killer.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
-            await asyncio.sleep(0.1)  # it is known by now
-            with pytest.raises(DBAPIError) as info:
-                await conn.commit()
-            assert info.value.connection_invalidated
-            await conn.rollback()
-            assert await conn.scalar(text("SELECT pg_backend_pid()")) != pid
+    async with engine(pool_size=1, max_overflow=0) as opened, opened.connect() as conn:
+        pid = await conn.scalar(text("SELECT pg_backend_pid()"))
+        async with engine() as other, other.begin() as killer:
+            await killer.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        await asyncio.sleep(0.1)  # it is known by now
+        with pytest.raises(DBAPIError) as info:
+            await conn.commit()
+        assert info.value.connection_invalidated
+        await conn.rollback()
+        assert await conn.scalar(text("SELECT pg_backend_pid()")) != pid
 
 
 async def test_a_backend_that_is_gone_is_noticed_before_use(engine: Engine) -> None:
