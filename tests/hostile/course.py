@@ -72,6 +72,14 @@ async def copy(conn: Connection) -> object:
     return await conn.execute("COPY users FROM STDIN")
 
 
+async def copy_records(conn: Connection) -> object:
+    return await conn.copy_records_to_table("users", records=[(4, "Grace"), (5, None)])
+
+
+async def copy_in_vain(conn: Connection) -> object:
+    return await conn.copy_to_table("users", source=[b"6\tLinus\n", b"x\ty\n"])
+
+
 async def listen(conn: Connection) -> object:
     return await conn.execute("LISTEN news; NOTIFY news; DO 'BEGIN RAISE NOTICE ''x''; END'")
 
@@ -94,6 +102,8 @@ STEPS = (
     Step(pipeline),
     Step(pipeline_in_vain),
     Step(copy),
+    Step(copy_records),
+    Step(copy_in_vain),
     Step(listen),
 )
 
