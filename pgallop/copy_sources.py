@@ -41,10 +41,13 @@ class BinaryFile(Protocol):
 class Source:
     """What a COPY reads: an iterable or an asynchronous one, of which the latter has precedence."""
 
-    def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
+    _items: Any
+    _iterator: Any
+
+    def __init__(self, items: Any) -> None:
         self._items = items
-        self._is_async = isinstance(items, AsyncIterable)
-        self._iterator: Any = None
+        self._is_async = is_a(items, AsyncIterable)
+        self._iterator = None
 
     async def feed(self, request: CopyIn, flush: Flush) -> None:
         """Give all that is left of it to `request`."""
@@ -71,9 +74,7 @@ class Records(Source):
     """Records, each a sequence with a value for each column."""
 
     def __init__(self, records: Any) -> None:
-        if not isinstance(records, (AsyncIterable, Iterable)) or isinstance(
-            records, (str, bytes, Mapping)
-        ):
+        if not is_a(records, AsyncIterable, Iterable) or is_a(records, str, bytes, Mapping):
             raise TypeError(
                 f"records: expected an iterable or asynchronous iterable of records, got "
                 f"{shown(records)} ({type(records).__name__})"
@@ -88,7 +89,7 @@ class Records(Source):
         again, self._again = self._again, []
         if not self._is_async:
             if self._iterator is None:
-                self._iterator = iter(self._items)  # type: ignore[arg-type]
+                self._iterator = iter(self._items)
             records = chain(again, self._iterator) if again else self._iterator
             while request.fill(records):
                 await flush()
@@ -97,7 +98,7 @@ class Records(Source):
         while request.fill(records):
             await flush()
         if self._iterator is None:
-            self._iterator = aiter(self._items)  # type: ignore[arg-type]
+            self._iterator = aiter(self._items)
         async for record in self._iterator:
             if request.add_record(record):
                 await flush()
@@ -116,13 +117,13 @@ class Chunks(Source):
 
     async def feed(self, request: CopyIn, flush: Flush) -> None:
         if self._is_async:
-            self._iterator = aiter(self._items)  # type: ignore[arg-type]
+            self._iterator = aiter(self._items)
             async for chunk in self._iterator:
                 for part in parts(chunk):
                     if request.add_bytes(part):
                         await flush()
         else:
-            self._iterator = iter(self._items)  # type: ignore[arg-type]
+            self._iterator = iter(self._items)
             for chunk in self._iterator:
                 for part in parts(chunk):
                     if request.add_bytes(part):
@@ -135,24 +136,29 @@ def byte_source(source: Any) -> Chunks:
     Raises:
         TypeError: it is nothing of that.
     """
-    if isinstance(source, (bytes, bytearray)):
+    if is_a(source, bytes, bytearray):
         return Chunks([source])
-    if isinstance(source, (str, os.PathLike)):
+    if is_a(source, str, os.PathLike):
         return Chunks(blocks_of_path(source))
     if hasattr(source, "read"):
         return Chunks(blocks(source))
-    if isinstance(source, AsyncIterable):
+    if is_a(source, AsyncIterable):
         return Chunks(source)
     try:
         return Chunks([memoryview(source)])
     except TypeError:
         pass
-    if isinstance(source, Iterable) and not isinstance(source, Mapping):
+    if is_a(source, Iterable) and not is_a(source, Mapping):
         return Chunks(source)
     raise TypeError(
         f"source: expected a path, a binary file, bytes, or an iterable or asynchronous iterable "
         f"of bytes, got {shown(source)} ({type(source).__name__})"
     )
+
+
+def is_a(value: object, *kinds: type[Any]) -> bool:
+    """Whether it is an instance of one of these, of whose types nothing more is known then."""
+    return isinstance(value, kinds)
 
 
 def parts(chunk: Any) -> Iterator[bytes]:

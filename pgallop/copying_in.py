@@ -232,14 +232,11 @@ async def _copied(dispatch: "Dispatch", copy: Copy) -> str:
     """Run it, and again where nothing of it has run and it may do better."""
     was_culprit = False
     for tries in range(TRIES, -1, -1):
-        block = dispatch.ownership.mine()
-        if copy.select is None:
-            request, is_new = await _of_bytes(dispatch, copy, block), False
-        else:
+        if copy.select is not None:
             dispatch.statements.pin(copy.select)
         try:
-            if copy.select is not None:
-                request, is_new = await _of_records(dispatch, copy, copy.select, block)
+            block = dispatch.ownership.mine()
+            request, is_new = await _request(dispatch, copy, block)
             transfer = Transfer(dispatch, copy, request, block)
             try:
                 return await transfer.run()
@@ -256,24 +253,19 @@ async def _copied(dispatch: "Dispatch", copy: Copy) -> str:
     raise AssertionError("the last try returns or raises")
 
 
-async def _of_bytes(dispatch: "Dispatch", copy: Copy, block: Block | None) -> CopyIn:
-    """The request for a source of bytes, when it is its turn."""
-    await dispatch.ownership.my_turn(block, copy.deadline, copy.timeout)
-    dispatch.check_unlost()
-    return CopyIn(dispatch.new_future(), copy.text, simple=dispatch.simple)
-
-
-async def _of_records(
-    dispatch: "Dispatch", copy: Copy, select: str, block: Block | None
-) -> tuple[CopyIn, bool]:
-    """The request for records, when the columns are known; whether they were described just now."""
+async def _request(dispatch: "Dispatch", copy: Copy, block: Block | None) -> tuple[CopyIn, bool]:
+    """The request, when it is its turn; whether its columns were described just now."""
+    select, deadline, timeout = copy.select, copy.deadline, copy.timeout
+    if select is None:
+        await dispatch.ownership.my_turn(block, deadline, timeout)
+        dispatch.check_unlost()
+        return CopyIn(dispatch.new_future(), copy.text, simple=dispatch.simple), False
     if dispatch.simple:
         raise UnsupportedClientFeatureError(
             "copy_records_to_table() needs the extended protocol, which tells the types of the "
             "columns, and the connection has statement_mode='simple'",
             hint="copy_to_table() takes CSV and text in every mode",
         )
-    deadline, timeout = copy.deadline, copy.timeout
     statement, is_new = await preparing.obtain(dispatch, select, True, deadline, timeout)
     if statement.prepare is not None:
         # What was presumed of it the server does not compare with anything: await its answer.
