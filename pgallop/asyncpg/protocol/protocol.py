@@ -12,7 +12,6 @@ from pgallop.codecs._oids import OIDS
 from pgallop.into import asked_for, built
 from pgallop.many import run_many
 from pgallop.rows.record import Record, check_record_class
-from pgallop.rows.typed import check_target
 from pgallop.statement import described
 from pgallop.types import Attribute, ServerSettings, Type
 
@@ -107,14 +106,15 @@ class BaseProtocol:
         if portal_name:
             rows = await state.fetch(limit, seconds(timeout))
             return (rows, b"", len(rows) < limit) if return_extra else rows
-        timeout = seconds(timeout)
+        if timeout is not None:
+            timeout = seconds(timeout)
+        into = state.record_class
+        if into is not None:
+            check_record_class(into)
         dispatch = self._dispatch
         values = tuple(args)  # of a tuple, which it mostly is, that is the tuple
-        into = asked_for(None, state.record_class)
         request = dispatch.begin(state.key, values, limit == 1, timeout, into)
         if request is None:
-            if into is not None:
-                check_target(into)
             rows, command = await dispatch.run(state.key, values, limit == 1, timeout, into)
         else:
             try:
@@ -124,7 +124,8 @@ class BaseProtocol:
                 if answer is None:
                     raise
                 rows, command = answer
-        rows = await built(rows)
+        if into is not None:
+            rows = await built(rows)
         if limit > 1:
             del rows[limit:]
         return (rows, command, True) if return_extra else rows
