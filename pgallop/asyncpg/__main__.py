@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     else:
         path = Path(rest[0])
-        if path.is_file() and path.suffix in (".py", ".pyc", ".pyw", ""):
+        is_source = path.is_file() and path.suffix in (".py", ".pyc", ".pyw", "")
+        if is_source and not sys.flags.safe_path:
             sys.path[0] = str(path.resolve().parent)  # as `python program.py` has it
         runpy.run_path(rest[0], run_name="__main__")
     return 0

@@ -181,6 +181,18 @@ def test_a_program(tmp_path: Path, way: str) -> None:
     assert run == Run(3, f"__main__ True {[argv0, '--flag', 'x']} beside\n", "")
 
 
+@pytest.mark.parametrize("safe", [True, False])
+def test_where_a_program_imports_from(tmp_path: Path, safe: bool) -> None:
+    """`python -P` has neither the program's folder nor the current one."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "program.py").write_text("import asyncpg, sys\nprint(sys.path[0])\n")
+    options = ["-P"] * safe
+    run = python(*options, "-m", "pgallop.asyncpg", "folder/program.py", cwd=tmp_path)
+    package = Path(pgallop.__file__).parents[1]
+    assert run == Run(0, f"{package if safe else folder}\n", "")
+
+
 def test_a_program_that_fails_shows_its_own_traceback(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("import asyncpg\n1 / 0\n")
     run = python("-m", "pgallop.asyncpg", "program.py", cwd=tmp_path)
