@@ -56,9 +56,10 @@ async def fetch_described(
             if answer is None:
                 raise
             rows, command = answer
-    if not isinstance(rows, Unbuilt):
-        return Described(rows, None, command)
-    return Described(await built(rows), columns_of(rows), command)
+    told: Any = await built(rows)
+    if not isinstance(told, Unbuilt):
+        return Described(told, None, command)
+    return Described(told.rows, columns_of(told), command)
 
 
 def columns_of(rows: Unbuilt) -> tuple[Column, ...]:

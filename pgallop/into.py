@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 from pgallop.errors import InterfaceError
-from pgallop.rows.building import Unbuilt
+from pgallop.rows.building import Unbuilt, WithColumns
 from pgallop.rows.record import Record, check_record_class
 from pgallop.rows.typed import check_target
 
@@ -82,10 +82,11 @@ def checked_target(dispatch: "Dispatch", into: Any) -> Any:
 async def built(rows: Any, before: int = 0) -> list[Any]:
     """The rows of a result, with all objects made and shown to the collector.
 
-    `before`: how many of its rows came before these.
+    Rows `WithColumns` stay `Unbuilt`, so as to tell these. `before`: how many came before them.
     """
     if not isinstance(rows, Unbuilt):
         return rows  # type: ignore[no-any-return]
     while not rows.proceed(CHUNK, before):
         await asyncio.sleep(0)
-    return rows.rows
+    finished: Any = rows if isinstance(rows.builder, WithColumns) else rows.rows
+    return finished  # type: ignore[no-any-return]

@@ -7,12 +7,23 @@ mypy and pyright check it, both strictly (`make types`), and `server/test_typed_
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict, assert_type
 
 import pgallop
-from pgallop import Connection, Pool, PoolConnectionProxy, PreparedStatement, Record, Transaction
+from pgallop import (
+    Connection,
+    LoggedQuery,
+    Notification,
+    Pool,
+    PoolConnectionProxy,
+    PreparedStatement,
+    Record,
+    Transaction,
+)
+from pgallop.copy_rows import CopiedRows
 from pgallop.cursor import Cursor
 from pgallop.stream import RowStream, StreamIterator
 from pgallop.types import Attribute, ServerVersion, Type
@@ -32,6 +43,12 @@ class Pair(NamedTuple):
 class Named(TypedDict):
     name: str
     people: int | None
+
+
+class Row(Record):
+    @property
+    def shouted(self) -> str:
+        return str(self["name"]).upper()
 
 
 def shout(name: str, **others: Any) -> str:
@@ -70,6 +87,45 @@ async def queries(conn: Connection) -> None:
     names = [(name,) for name, _ in CITIES]
     assert_type(await conn.fetchmany(OF_ONE, names), list[Record])
     assert_type(await conn.fetchmany(OF_ONE, names, into=City), list[City])
+
+
+async def records(conn: Connection) -> None:
+    """Rows of a class of one's own."""
+    found = assert_type(await conn.fetch(QUERY, record_class=Row), list[Row])
+    assert_type(found[0].shouted, str)
+    assert_type(await conn.fetchrow(QUERY, record_class=Row), Row | None)
+    statement = await conn.prepare(QUERY)
+    assert_type(await statement.fetch(), list[Record])
+    async with conn.transaction():
+        async for row in conn.cursor(QUERY, record_class=Row):
+            assert_type(row, Row)
+
+
+async def copied(conn: Connection) -> None:
+    """COPY, in both directions."""
+    output = io.BytesIO()
+    assert_type(await conn.copy_from_query(QUERY, output=output, format="csv"), str)
+    assert_type(await conn.copy_from_table("typed_cities", output=output), str)
+    assert_type(await conn.copy_records_to_table("typed_cities", records=CITIES[:0]), str)
+    empty = io.BytesIO()
+    assert_type(await conn.copy_to_table("typed_cities", source=empty), str)
+    rows = assert_type(conn.copy_rows_from_query(QUERY, into=City), CopiedRows[City])
+    async for city in rows:
+        assert_type(city, City)
+    async for record in conn.copy_rows_from_query(QUERY):
+        assert_type(record, Record)
+
+
+async def heard(conn: Connection) -> None:
+    """Notifications, and who watches."""
+    async with conn.notifications("typed") as notifications:
+        await conn.execute("NOTIFY typed, 'hello'")
+        notification = assert_type(await anext(aiter(notifications)), Notification)
+        assert_type(notification.payload, str)
+    logged: list[LoggedQuery] = []
+    with conn.query_logger(logged.append):
+        await conn.fetch("SELECT 1")
+    assert_type([each.query for each in logged], list[str])
 
 
 async def one_by_one(conn: Connection) -> None:
@@ -180,6 +236,9 @@ async def main(dsn: str) -> None:
     async with pgallop.connect(dsn) as conn:
         assert_type(conn, Connection)
         await queries(conn)
+        await records(conn)
+        await copied(conn)
+        await heard(conn)
         await one_by_one(conn)
         await prepared(conn)
         await together(conn)

@@ -10,7 +10,6 @@ from sqlalchemy.util.concurrency import await_only, in_greenlet
 from pgallop.cursor import MAX_ROWS, BaseCursor, Cursor, reading
 from pgallop.described import Column, fetch_described
 from pgallop.many import run_many
-from pgallop.rows.building import WithColumns
 from pgallop.stream import StreamIterator
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ class ServerSideCursor(AdaptedCursor):
         adapted = self._adapted
         await adapted.begin()
         connection, dispatch = adapted.driver_connection, adapted.dispatch
-        what = reading(connection, dispatch, operation, parameters, PREFETCH, None, WithColumns)
+        what = reading(connection, dispatch, operation, parameters, PREFETCH, None, tuple)
         kind = StreamReading if adapted.transaction is None else CursorReading
         self._reading = kind(what)
         self._fetched = await self._reading.read(PREFETCH)

@@ -105,8 +105,12 @@ INTERNAL = {
 # What programs get without making it, so that it is nowhere in `pgallop.__all__`.
 GIVEN = (
     "capabilities.Capabilities",
+    "copy_rows.CopiedRows",
+    "copy_rows.CopiedRowsIterator",
     "cursor.Cursor",
     "cursor.CursorFactory",
+    "notifications.NotificationStream",
+    "pool.listening.PoolNotifications",
     "stream.RowStream",
     "stream.StreamIterator",
 )
