@@ -100,9 +100,7 @@ async def test_hit_again_and_again(connect: Connect) -> None:
             await asyncio.wait_for(conn.fetch("SELECT pg_sleep(1)"), 5)
 
 
-async def test_the_doubt_ends(
-    server: EmbeddedServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_doubt_ends(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The signal of a cancel connection that broke comes soon, or never."""
     monkeypatch.setattr(cancel, "EXPOSURE_SECONDS", 0.1)
     async with DelayProxy(server.host, server.port) as proxy:
