@@ -160,8 +160,7 @@ class CopyIn(Request):
         """Encode a record; whether a piece is full."""
         if self.kept is not None:
             self.kept.append(record)
-        kind: Any = type(record)
-        values: tuple[Any, ...] = record if kind is tuple else self.as_tuple(record)
+        values: tuple[Any, ...] = record if type(record) is tuple else self.as_tuple(record)
         codecs = self.codecs
         count = len(codecs)
         if len(values) != count:

@@ -248,7 +248,7 @@ def test_no_text_becomes_sql(server: EmbeddedServer) -> None:
     loop = asyncio.new_event_loop()
     conns = [loop.run_until_complete(_connected(server, strings)) for strings in ("on", "off")]
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(PIECES, max_size=8).map("".join), st.text(max_size=5))
     def check(text: str, other: str) -> None:
         other = other.replace("\0", "").encode("utf-8", "ignore").decode()
