@@ -160,7 +160,8 @@ class CopyIn(Request):
         """Encode a record; whether a piece is full."""
         if self.kept is not None:
             self.kept.append(record)
-        values: tuple[Any, ...] = record if type(record) is tuple else self.as_tuple(record)
+        kind: object = type(record)
+        values: tuple[Any, ...] = record if kind is tuple else self.as_tuple(record)
         codecs = self.codecs
         count = len(codecs)
         if len(values) != count:
