@@ -160,7 +160,7 @@ class CopyIn(Request):
         """Encode a record; whether a piece is full."""
         if self.kept is not None:
             self.kept.append(record)
-        kind: object = type(record)
+        kind = type(record)  # pyright: ignore[reportUnknownVariableType]
         values: tuple[Any, ...] = record if kind is tuple else self.as_tuple(record)
         codecs = self.codecs
         count = len(codecs)
