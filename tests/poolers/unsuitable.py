@@ -22,6 +22,7 @@ PGBOUNCER: Mapping[str, tuple[str, ...]] = {
     "PgBouncer refuses settings that it does not know": (
         "test_cancellation.py::test_the_servers_own_cancellation_is_the_callers",
         "test_connect.py::test_server_settings",
+        "test_copy_arguments.py::test_values_of_every_kind",
         "test_connect.py::test_unknown_setting",
         "test_pipeline_cancelled.py::test_a_statement_timeout",
         "test_regressions.py::test_3_*",
@@ -44,6 +45,7 @@ PGBOUNCER: Mapping[str, tuple[str, ...]] = {
     "PgBouncer has words of its own for wrong users and databases and for lost servers": (
         "test_connect.py::test_a_call_that_failed_cannot_be_repeated",
         "test_connect.py::test_missing_*",
+        "test_copy_out_faults.py::test_lost_in_the_middle",
         "test_reset.py::test_all_of_it_at_once_by_an_ordinary_user",
         "test_reset.py::test_the_role_that_the_session_began_with",
         "test_unreachable.py::test_terminated_while_idle",
@@ -156,6 +158,7 @@ TRANSACTION: Mapping[str, tuple[str, ...]] = {
         "test_collateral.py::test_a_preparation_*",
         "test_collateral.py::test_hit_again_and_again",
         "test_collateral.py::test_the_proof_is_not_waited_for",
+        "test_copy_out_faults.py::test_hit_by_the_cancellation_of_another_one",
         "test_neighbours.py::test_inside_a_transaction_nothing_runs_again",
         "test_neighbours.py::test_what_is_known_harmless_runs_again",
     ),
