@@ -22,9 +22,11 @@ _RESOLUTION = re.compile(
     r"|lc_monetary)\b",
     re.IGNORECASE,
 )
-# Of these, RESET ALL takes back those that are settings like others.
+# Of these, RESET ALL takes back those that are settings like others, as set_config() may say, too.
 _LASTING = re.compile(
-    r"\b(?:role|authorization|set_config|temp|temporary|pg_temp\w*)\b", re.IGNORECASE
+    r"\b(?:role|authorization|session_authorization|temp|temporary|pg_temp\w*)\b"
+    r"|\bset_config\b(?!\s*\(\s*'\w+'\s*,)",
+    re.IGNORECASE,
 )
 _TEMPORARY = re.compile(r"\b(?:temp|temporary|pg_temp\w*)\b", re.IGNORECASE)
 _HIDDEN = re.compile(

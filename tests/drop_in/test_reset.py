@@ -10,6 +10,8 @@ from pgallop.connection import inside
 CHANGES = {
     "SET search_path = app": False,
     "RESET ALL": False,
+    "SELECT set_config('search_path', 'app', false)": False,
+    "SELECT set_config(lower('ROLE'), 'pg_monitor', false)": True,
     "CREATE TEMP TABLE left_behind (a int)": True,
     "SET ROLE pg_monitor": True,
     "SELECT set_config('role', 'pg_monitor', false)": True,
