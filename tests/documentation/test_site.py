@@ -99,6 +99,10 @@ INTERNAL = {
     "PoolConnectionProxy.detach",
     "Record.item",
     "cursor.Cursor.open",
+    "notifications.NotificationStream.end",
+    "notifications.NotificationStream.leave",
+    "pool.listening.PoolNotifications.give_back",
+    "pool.listening.PoolNotifications.stop",
     "stream.StreamIterator.leave",
 }
 
