@@ -16,7 +16,7 @@ from bench.work import NEAR, Work
 from bench.worker import serve
 
 # Far longer than any run takes: who is not back by then hangs.
-_PATIENCE = 120.0
+_PATIENCE = 60.0
 
 # What a turn takes in addition, of its length, before it counts.
 WARM_UP_PART = 0.1
@@ -24,6 +24,10 @@ WARM_UP_PART = 0.1
 
 class BenchError(Exception):
     """The bench cannot go on, or its numbers would mean nothing."""
+
+
+class ClientLost(BenchError):
+    """A client process has ended, or gives no answer."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,17 @@ class Client:
         self.driver = driver
         self.loop = loop
         self._places = places
+        self._pipe: Connection
+        self._start()
+
+    def _start(self) -> None:
         # A fresh interpreter, not a fork: nothing of this process weighs on it.
         context = multiprocessing.get_context("spawn")
-        self._pipe: Connection
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=serve,
-            args=(theirs, driver, loop, places.dsns),
-            name=f"{driver} on {loop}",
+            args=(theirs, self.driver, self.loop, self._places.dsns),
+            name=f"{self.driver} on {self.loop}",
             daemon=True,
         )
         self._process.start()
@@ -68,9 +75,18 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
+        self._end()
+
+    def _end(self) -> None:
+        self._process.kill()  # at once: it may be stuck in code that hears nothing else
         self._process.join()
         self._pipe.close()
+
+    def restart(self) -> None:
+        """Begin anew with another process, which knows nothing of any work."""
+        self._end()
+        self._start()
+        self.version()
 
     def version(self) -> str:
         """The driver's version; to be asked first, and once."""
@@ -105,7 +121,7 @@ class Client:
 
     def _answer(self, patience: float) -> object:
         if not self._pipe.poll(patience):
-            raise BenchError(f"{self._process.name} gave no answer within {patience:g} s")
+            raise ClientLost(f"{self._process.name} gave no answer within {patience:g} s")
         try:
             answer = self._pipe.recv()
             if not isinstance(answer, RoundTrips):
@@ -115,7 +131,7 @@ class Client:
         except EOFError:
             self._process.join()
             code = self._process.exitcode
-            raise BenchError(f"{self._process.name} ended with exit code {code}") from None
+            raise ClientLost(f"{self._process.name} ended with exit code {code}") from None
 
 
 class Entry(NamedTuple):
@@ -153,7 +169,7 @@ def run(
                     results.left_out.append(f"{work.name}: {reason}")
                 else:
                     entries += compare(work, clients, results, plan.places)
-            _measure(plan, entries, on_turn)
+            entries = measure(plan, entries, results, on_turn)
             for work in family:
                 measured = [entry.series for entry in entries if entry.work is work]
                 results.series += measured
@@ -180,7 +196,11 @@ def compare(work: Work, clients: Sequence[Client], results: Results, places: Pla
         # Memory of rows does not depend on the loop.
         weigh = work.weighs_rows and client.loop == clients[0].loop
         _clear(work, places)
-        answer = client.check(work, weigh)
+        try:
+            answer = client.check(work, weigh)
+        except ClientLost as error:
+            answer = Failure(str(error))
+            client.restart()
         if isinstance(answer, Failure):
             failure = f"{client.driver} on {client.loop} fails in {work.name}: {answer.reason}"
             if client.driver == SUBJECT:
@@ -205,13 +225,30 @@ def compare(work: Work, clients: Sequence[Client], results: Results, places: Pla
     return entries
 
 
-def _measure(plan: Plan, entries: Sequence[Entry], on_turn: OnTurn) -> None:
-    """Let all have their turns, round by round."""
+def measure(plan: Plan, entries: Sequence[Entry], results: Results, on_turn: OnTurn) -> list[Entry]:
+    """Let all have their turns, round by round; those that have had them all.
+
+    Raises:
+        BenchError: pgallop fails. Others are left out from then on.
+    """
+    left = list(entries)
     for number in range(plan.rounds):
-        for work, client, series in entries:
+        for entry in list(left):
+            work, client, series = entry
+            if entry not in left:
+                continue
             on_turn(work, client.driver, client.loop, number)
             _clear(work, plan.places)
-            series.samples.append(client.measure(work, plan.seconds))
+            try:
+                series.samples.append(client.measure(work, plan.seconds))
+            except BenchError as error:
+                if client.driver == SUBJECT:
+                    raise
+                results.left_out.append(f"{work.name}: {error}")
+                # With all works that it is measured in now: a new process knows none of them.
+                left = [other for other in left if other.client is not client]
+                client.restart()
+    return left
 
 
 def _clear(work: Work, places: Places) -> None:

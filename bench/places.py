@@ -18,7 +18,7 @@ import pgallop
 from bench.line import Line, LineError
 from bench.work import DELAY, FAR, NEAR, SCRAM, TLS
 from pgallop.cli.installation import unprivileged_account
-from pgallop.cli.server import EmbeddedServer
+from pgallop.cli.server import EmbeddedServer, EmbeddedServerError
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -125,18 +125,28 @@ def _guarded(server: EmbeddedServer) -> str:
 
 
 def _open_tls(places: Places, stack: ExitStack) -> None:
-    programs = max(
-        (path.parent for folder in _PROGRAMS for path in folder.glob("*/bin/initdb")), default=None
-    )
-    if programs is None:
+    """Start a server that speaks TLS, or say why there is none."""
+    found = [path.parent for folder in _PROGRAMS for path in folder.glob("*/bin/initdb")]
+    if not found:
         places.missing[TLS] = "no server with TLS (tools/fetch_postgres.py gets one)"
-    elif not importlib.util.find_spec("trustme"):
+        return
+    if not importlib.util.find_spec("trustme"):
         places.missing[TLS] = "trustme, which makes certificates, is not installed"
+        return
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pgallop-bench-"))
+    settings = {**_SETTINGS, **_certificate(Path(folder))}
+    server = EmbeddedServer(max(found, key=_major), listen=True, auth="trust", settings=settings)
+    try:
+        stack.enter_context(server)
+    except EmbeddedServerError as error:
+        places.missing[TLS] = str(error).partition("\n")[0]
     else:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pgallop-bench-"))
-        settings = {**_SETTINGS, **_certificate(Path(folder))}
-        server = EmbeddedServer(programs, listen=True, auth="trust", settings=settings)
-        places.dsns[TLS] = f"{stack.enter_context(server).tcp_dsn}?sslmode=require"
+        places.dsns[TLS] = f"{server.tcp_dsn}?sslmode=require"
+
+
+def _major(programs: Path) -> int:
+    """The version of a server, by the name of its folder, 15 or 13.23.0."""
+    return int(programs.parent.name.partition(".")[0])
 
 
 def _certificate(folder: Path) -> dict[str, str]:

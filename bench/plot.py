@@ -12,7 +12,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from bench.results import CPU, RIVAL, Results
 from bench.targets import SUBJECT, TARGETS
 
-_COLOURS = {SUBJECT: "#1b6ca8", "psycopg": "#a3adb8", "psqlpy": "#d6b998"}
+_COLOURS = {
+    SUBJECT: "#1b6ca8",
+    "psycopg": "#a3adb8",
+    "psqlpy": "#d6b998",
+    "postgresjs": "#b7cfa3",
+}
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 _BAR = 0.27
 _LABEL_SIZE = 8

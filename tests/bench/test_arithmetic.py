@@ -10,7 +10,7 @@ import pytest
 
 from bench.description import comparable
 from bench.line import Line, LineError
-from bench.measure import BenchError, Client, compare, families
+from bench.measure import BenchError, Client, ClientLost, Entry, Plan, compare, families, measure
 from bench.orders import Description, Failure
 from bench.places import Places
 from bench.results import (
@@ -196,11 +196,24 @@ class Answering:
     """A client that has its answer ready."""
 
     driver: str
-    answer: Description | Failure
+    answer: Description | Failure | Sample | BenchError
     loop: str = "asyncio"
+    restarts: int = 0
 
     def check(self, work: Work, weigh: bool) -> Description | Failure:
+        assert not isinstance(self.answer, Sample)
+        if isinstance(self.answer, BenchError):
+            raise self.answer
         return self.answer
+
+    def measure(self, work: Work, seconds: float) -> Sample:
+        if isinstance(self.answer, BenchError):
+            raise self.answer
+        assert isinstance(self.answer, Sample)
+        return self.answer
+
+    def restart(self) -> None:
+        self.restarts += 1
 
 
 def compared(*clients: Answering) -> tuple[list[str], list[str]]:
@@ -235,3 +248,37 @@ def test_a_rival_that_fails_is_left_out() -> None:
 def test_pgallop_that_fails_stops_the_bench() -> None:
     with pytest.raises(BenchError, match="pgallop on asyncio fails in pk: no"):
         compared(Answering("pgallop", Failure("no")))
+
+
+def test_a_rival_that_is_lost_begins_anew() -> None:
+    same, stuck = Description("digest", "(1,)", None), Answering("psqlpy", ClientLost("it hangs"))
+    taking_part, reasons = compared(Answering("pgallop", same), stuck)
+    assert (taking_part, stuck.restarts) == (["pgallop"], 1)
+    assert reasons == ["psqlpy on asyncio fails in pk: it hangs"]
+
+
+def turns(*clients: Answering) -> tuple[list[str], list[str]]:
+    """Who is measured to the end of two rounds of two works, and why others are not."""
+    works = [WORKS["pk"], WORKS["select1"]]
+    entries = [
+        Entry(work, cast(Client, client), Series(work.name, "asyncio", client.driver, ""))
+        for work in works
+        for client in clients
+    ]
+    outcome = results()
+    drivers = [client.driver for client in clients]
+    plan = Plan(Places(), works, drivers, ["asyncio"], 2, 0.1)
+    left = measure(plan, entries, outcome, lambda *_: None)
+    assert all(len(entry.series.samples) == 2 for entry in left)
+    return [f"{entry.client.driver} {entry.work.name}" for entry in left], outcome.left_out
+
+
+def test_a_rival_that_fails_in_its_turn_is_left_out() -> None:
+    good, stuck = Answering("pgallop", Sample(1, 1, 1)), Answering("psqlpy", ClientLost("it hangs"))
+    assert turns(good, stuck) == (["pgallop pk", "pgallop select1"], ["pk: it hangs"])
+    assert (good.restarts, stuck.restarts) == (0, 1)
+
+
+def test_pgallop_that_fails_in_its_turn_stops_the_bench() -> None:
+    with pytest.raises(BenchError, match="it hangs"):
+        turns(Answering("pgallop", ClientLost("it hangs")))

@@ -54,7 +54,11 @@ def files(tmp_path: Path) -> list[str | Path]:
 @pytest.mark.once  # what is run for an interpreted pgallop is the same, and takes twice as long
 @pytest.mark.timeout(TIMEOUT_OF_ALL + 10)
 def test_every_work_runs_on_a_server_of_its_own(tmp_path: Path, files: list[str | Path]) -> None:
-    run = bench(*SHORTEST, "--loop", "asyncio", *files, timeout=TIMEOUT_OF_ALL)
+    # More of the same, and it takes as long as all others together.
+    works = [work for work in WORKS.values() if work.name != "burst24k"]
+    names = [work.name for work in works]
+    choice = ("--work", *names, "--loop", "asyncio")
+    run = bench(*SHORTEST, *choice, *files, timeout=TIMEOUT_OF_ALL)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
 
@@ -64,7 +68,7 @@ def test_every_work_runs_on_a_server_of_its_own(tmp_path: Path, files: list[str 
     measured = {(one["work"], one["driver"]) for one in document["series"]}
     expected = {
         (work.name, driver)
-        for work in WORKS.values()
+        for work in works
         for driver in installed()
         if load(driver).supports(work) and work.place not in places
     }
@@ -72,7 +76,7 @@ def test_every_work_runs_on_a_server_of_its_own(tmp_path: Path, files: list[str 
     for name in ("select1_tasks", "limit"), ("typed1000", "records"), ("batch1k", "psqlpy"):
         assert name in measured
     left_out = [reason.partition(":")[0] for reason in document["left_out"]]
-    assert left_out == [*missing(), *(work.name for work in WORKS.values() if work.place in places)]
+    assert left_out == [*missing(), *(work.name for work in works if work.place in places)]
     assert set(document["versions"]) == set(installed())
     assert set(document["machine"]) >= {"CPU", "Python", "PostgreSQL"}
     mode = "compiled" if pgallop.__compiled__ else "interpreted"
@@ -81,14 +85,16 @@ def test_every_work_runs_on_a_server_of_its_own(tmp_path: Path, files: list[str 
         assert len(one["samples"]) == 1
         assert one["median"]["client CPU per run, us"] > 0
         assert one["ratio to asyncpg"]["client CPU per run, us"] > 0
-    assert {target["work"] for target in document["targets"]} == set(WORKS)
+    assert {target["work"] for target in document["targets"]} == {
+        work.name for work in works if work.place not in places
+    }
     trips = {
         (one["work"], one["driver"]): one["median"]["round trips per run"]
         for one in document["series"]
         if WORKS[one["work"]].is_far
     }
     medians = {(one["work"], one["driver"]): one["median"] for one in document["series"]}
-    assert medians["burst24k", "pgallop"]["peak memory, MB"] > 10
+    assert medians["burst5k", "pgallop"]["peak memory, MB"] > 10
     assert 0 < medians["connect_scram", "asyncpg"]["longest block of the loop, us"] < 1e6
     assert {work for work, _ in trips} == {"first_plain", "first_args", "warm_up"}
     assert (trips["first_plain", "pgallop"], trips["first_plain", "asyncpg"]) == (1, 2)
@@ -101,8 +107,8 @@ def test_every_work_runs_on_a_server_of_its_own(tmp_path: Path, files: list[str 
 
     svg = ET.parse(tmp_path / "new" / "results.svg").getroot()
     texts = {element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")}
-    assert texts >= {*WORKS, "asyncio"}
-    assert all(work.title in run.stdout for work in WORKS.values())
+    assert texts >= {"asyncio", *(work.name for work in works if work.place not in places)}
+    assert all(work.title in run.stdout for work in works if work.place not in places)
 
 
 def schema_exists(dsn: str) -> bool:

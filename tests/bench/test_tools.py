@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import trustme
 
 from bench import memory
 from bench.drivers.limit import DRIVER as LIMIT
@@ -16,7 +17,7 @@ from bench.orders import Failure
 from bench.places import PlaceError, Places, execute, open_places
 from bench.profiling import TOOLS, ProfilingError, Subject, Tool, profile
 from bench.progress import Progress
-from bench.work import FAR, NEAR, SCRAM, Work
+from bench.work import FAR, NEAR, SCRAM, TLS, Work
 from bench.works import WORKS
 
 pytestmark = pytest.mark.once
@@ -93,6 +94,35 @@ def test_a_server_that_is_given_gets_no_user(dsn: str) -> None:
     with open_places(dsn, [SCRAM]) as places:
         assert places.dsns == {NEAR: dsn}
         assert "no user with a password" in places.missing[SCRAM]
+
+
+@pytest.mark.parametrize(
+    ("spec", "programs", "reason"),
+    [
+        (None, "15/bin", "trustme"),
+        (trustme.__spec__, "", "no server with TLS"),
+        (trustme.__spec__, "15/bin", "15/bin"),  # its programs end with an error
+    ],
+)
+def test_a_place_that_cannot_be_had_has_a_reason(
+    spec: object,
+    programs: str,
+    reason: str,
+    dsn: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if programs:
+        initdb = tmp_path / programs / "initdb"
+        initdb.parent.mkdir(parents=True)
+        initdb.write_text("#!/bin/sh\nexit 1\n")
+        initdb.chmod(0o755)
+        (initdb.parent / "postgres").symlink_to(initdb)
+    monkeypatch.setattr("bench.places._PROGRAMS", (tmp_path,))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    with open_places(dsn, [TLS]) as places:
+        assert places.dsns == {NEAR: dsn}
+        assert reason in places.missing[TLS]
 
 
 def test_no_line_without_an_address(unix_dsn: str) -> None:
