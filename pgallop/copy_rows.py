@@ -223,7 +223,7 @@ class CopiedRowsIterator(Generic[T]):
             presumed = None if is_new else statement
             if statement.parameters:
                 copy_arguments.encoded(statement, ())  # raises
-        enclosed = copying.query(query, copy_arguments.standard_strings(dispatch))
+        enclosed = copying.subquery(query, copy_arguments.standard_strings(dispatch))
         await dispatch.ownership.my_turn(dispatch.ownership.mine(), deadline, timeout)
         dispatch.check_unlost()
         text = copying.copy_out(enclosed, BINARY)

@@ -234,7 +234,7 @@ class Source:
             query, presumed = await copy_arguments.inlined(
                 self.dispatch, query, self.args, deadline, timeout
             )
-        enclosed = copying.query(query, copy_arguments.standard_strings(self.dispatch))
+        enclosed = copying.subquery(query, copy_arguments.standard_strings(self.dispatch))
         return copying.copy_out(enclosed, self.options), presumed
 
 

@@ -99,7 +99,7 @@ def selected(name: object, schema: object = None, columns: Iterable[str] | None 
     return f"SELECT {', '.join(names) or '*'} FROM {table(name, schema)}"
 
 
-def query(text: str, standard_strings: bool = True) -> str:
+def subquery(text: str, standard_strings: bool = True) -> str:
     """Return a query as it stands in COPY, in parentheses; a semicolon behind it is left out.
 
     Args:
@@ -110,7 +110,7 @@ def query(text: str, standard_strings: bool = True) -> str:
         PostgresSyntaxError: it has a parenthesis too many, which would end ours.
 
     Example:
-        >>> query("SELECT 1; -- one")
+        >>> subquery("SELECT 1; -- one")
         '(SELECT 1 -- one\\n)'
     """
     return _enclosed(text, "query", standard_strings)
@@ -153,7 +153,7 @@ def with_literals(text: str, literals: Sequence[str], standard_strings: bool = T
 
 
 def copy_out(source: str, options: CopyOptions) -> str:
-    """Return the COPY of a `table` or a `query` to the client.
+    """Return the COPY of a `table` or a `subquery` to the client.
 
     Example:
         >>> copy_out(table("users"), CopyOptions(format="csv", header=True))

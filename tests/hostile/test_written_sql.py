@@ -54,6 +54,14 @@ KNOWN: Final = {
     ),
     ("catalogue.py", "'; '.join([*before, query, *behind])"): "the above, and our own constants",
     ("sql/copying.py", "f'COPY {source} TO STDOUT{options.sql()}'"): COPY,
+    ("sql/copying.py", "f\"SELECT {', '.join(names) or '*'} FROM {table(name, schema)}\""): COPY,
+    ("copying_out.py", "f'SELECT * FROM {copying.table(table_name, schema_name)}'"): COPY,
+    ("session/copy_in.py", "f'{begin}; '"): "Transaction._beginning, as in session/simple.py",
+    (
+        "session/copy_in.py",
+        "f\"COPY takes {counted(count, 'column')} of this table, and it has {len(self.codecs)}: "
+        "{', '.join(self.names())[:200]}\"",
+    ): SHOWN,
     ("sql/copying.py", "f'COPY {target} FROM STDIN{options.sql()}'"): COPY,
     (
         "sql/copying.py",
@@ -148,6 +156,11 @@ GIVEN: Final = {
     "begin",
     "self.query",
     "block.beginning",
+    # In front of `begin`, where a subclass calls `carry` of another class.
+    "self",
+    # The query of a COPY, see sql/copying.py, and the constants of session/texts.py.
+    "self.source",
+    "sql",
     "harmless.PROOF",
     "TRACELESS",
     "self._rollback_text()",

@@ -105,7 +105,7 @@ def test_columns_of_another_type(value: Any) -> None:
     ],
 )
 def test_query(text: str, enclosed: str) -> None:
-    assert copying.query(text) == enclosed
+    assert copying.subquery(text) == enclosed
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_query(text: str, enclosed: str) -> None:
 )
 def test_a_query_that_would_leave_its_parentheses(text: str) -> None:
     with pytest.raises(PostgresSyntaxError, match="the query has a closing parenthesis too many"):
-        copying.query(text)
+        copying.subquery(text)
 
 
 def test_strings_are_read_as_the_server_reads_them() -> None:
     text = "SELECT 'a\\') TO STDOUT; --'"
-    assert copying.query(text, standard_strings=False) == f"({text}\n)"
+    assert copying.subquery(text, standard_strings=False) == f"({text}\n)"
 
 
 def test_copy_in() -> None:
@@ -145,7 +145,7 @@ def test_copy_in() -> None:
 @example(";;)", True)
 def test_no_query_ends_its_parentheses(text: str, standard_strings: bool) -> None:
     try:
-        enclosed = copying.query(text, standard_strings)
+        enclosed = copying.subquery(text, standard_strings)
     except PostgresSyntaxError:
         return
     # Up to the last one, or to something that never ends and that the server refuses.
