@@ -20,7 +20,7 @@ from bench.works import SCHEMA, WORKS
 
 CHECKOUT = Path(__file__).parents[2]
 TIMEOUT = 50
-TIMEOUT_OF_ALL = 200  # seconds for all works, which take 40 on an idle machine
+TIMEOUT_OF_ALL = 200  # seconds for all works, which take some 30 on an idle machine
 
 SHORTEST = ("--rounds", "1", "--seconds", "0.01")
 
