@@ -49,13 +49,14 @@ async def test_the_heartbeat_notices_what_blocks_the_loop() -> None:
     assert heartbeat.longest < 0.19
 
 
-@pytest.mark.parametrize("name", ["select1", "pk_tasks", "pg_type", "select1_tasks"])
+@pytest.mark.parametrize("name", ["pk_pool", "pk_tasks", "pg_type", "select1_tasks"])
 def test_which_works_have_a_limit(name: str) -> None:
     assert LIMIT.supports(WORKS[name])
 
 
 @pytest.mark.parametrize(
-    "name", ["connect", "burst100", "batch1k", "first_args", "tls_select1", "typed1000", "warm_up"]
+    "name",
+    ["connect", "burst100", "batch1k", "first_args", "tls_select1", "typed1000", "warm_up", "pk"],
 )
 def test_which_works_have_none(name: str) -> None:
     assert not LIMIT.supports(WORKS[name])
