@@ -251,6 +251,7 @@ class CopyRows(CopyOut):
 
     def discard(self) -> None:
         self.rows = []
+        self.size = 0  # or it would be full again with the next row
         CopyOut.discard(self)
         if self.on_left is not None:
             self.on_left()

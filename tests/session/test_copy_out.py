@@ -357,6 +357,25 @@ def test_who_reads_the_rows_goes(talk: Conversation) -> None:
     assert answer.request.finished
 
 
+async def test_who_reads_the_rows_goes_when_there_are_too_many() -> None:
+    stream = Stream(asyncio.get_running_loop(), Session(), None)
+    request = CopyRows(None, BINARY_SQL, QUERY, QUERY, REGISTRY)
+    stream.session.submit(request)
+    stream.session.take()
+    row = copy_data(copy_row(int4(1), b"x" * 1000))
+    stream.received(b"".join([*DESCRIBED, RESPONSE, copy_data(COPY_HEADER), row * 1000]))
+    assert stream.session.is_full()
+    stream.session.discard(request)
+    assert not stream.session.is_full()
+    stream.go_on()
+    assert not stream.session.is_full()
+    assert not stream.busy
+    stream.received(
+        copy_data(COPY_TRAILER) + COPY_DONE + command_complete("COPY 1000") + ready_for_query()
+    )
+    assert request.finished
+
+
 @pytest.mark.parametrize(
     ("lie", "words"),
     [
