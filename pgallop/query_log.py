@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pgallop.errors import InterfaceError
@@ -74,7 +75,7 @@ class QueryLog:
         self, query: str, args: Any, timeout: float | None, call: Coroutine[Any, Any, T]
     ) -> T:
         """Await what runs `query`, and tell of it."""
-        began = self._loop.time()
+        began = monotonic()
         try:
             result = await call
         except BaseException as error:
@@ -85,11 +86,11 @@ class QueryLog:
 
     def follow(self, query: str, answer: "asyncio.Future[str]") -> None:
         """Tell of what has no caller who is timed, such as COMMIT, when it is answered."""
-        answer.add_done_callback(partial(self._on_answer, query, self._loop.time()))
+        answer.add_done_callback(partial(self._on_answer, query, monotonic()))
 
     def note(self, query: str) -> None:
         """Tell of what travels with another statement, and takes no time of its own."""
-        self._tell(query, (), None, self._loop.time(), None)
+        self._tell(query, (), None, monotonic(), None)
 
     def _on_answer(self, query: str, began: float, answer: "asyncio.Future[str]") -> None:
         error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
@@ -103,7 +104,7 @@ class QueryLog:
         began: float,
         exception: BaseException | None,
     ) -> None:
-        elapsed = self._loop.time() - began
+        elapsed = monotonic() - began  # the loop's clock may know no less than milliseconds
         record = LoggedQuery(query, args, timeout, elapsed, exception, self._address, self._options)
         for callback in self._callbacks:
             self._loop.call_soon(self._calls.call, callback, record)

@@ -90,8 +90,9 @@ async def test_transactions_cursors_pipelines(connect: Connect) -> None:
             assert await heard(log) == [("SELECT 1", ()), (ONE, (2,))]
             await conn.add_listener("a", print)
             await conn.reset()
-            said = [query for query, _ in await heard(log)]
-            assert said == ['LISTEN "a"', conn.get_reset_query()]
+            listen, reset = [query for query, _ in await heard(log)]
+            assert listen == 'LISTEN "a"'
+            assert reset.startswith(conn.get_reset_query())
         await conn.fetchval("SELECT 1")
         assert await heard(log) == []
 
@@ -115,10 +116,11 @@ async def test_the_record(connect: Connect, dsn: str) -> None:
         assert 0.02 <= slow.elapsed < 2
         assert slow.exception is None
         assert timed.timeout == 3
+        assert 0 < timed.elapsed < 2
         assert failed.exception is caught.value
         assert isinstance(unfit.exception, pgallop.DataError)
         assert isinstance(late.exception, TimeoutError)
-        assert 0.01 <= late.elapsed < 2
+        assert 0.008 <= late.elapsed < 2
         assert slow.conn_addr == (conn._link.host.host, conn._link.host.port)
         assert (slow.conn_params.user, slow.conn_params.database) == ("postgres", "postgres")
         assert hasattr(slow.conn_params, "password")
