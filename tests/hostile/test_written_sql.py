@@ -70,6 +70,16 @@ KNOWN: Final = {
     ("listen.py", "f\"{('LISTEN' if listen else 'UNLISTEN')} {channel.identifier}\""): (
         "LISTEN takes no parameters: the name is quoted, sql/quoting.py"
     ),
+    ("resetting.py", "f\"SELECT {', '.join(calls)}\""): (
+        "settings that the server has reported, quoted by sql/quoting.py"
+    ),
+    ("resetting.py", "f'{query}\\n; {self._again}'"): "the reset query, and the settings above",
+    ("asyncpg/utils.py", "f\"SELECT {', '.join(columns)}\""): (
+        "names of types from the catalogue, quoted; the values are parameters"
+    ),
+    ("sqlalchemy/adapter.py", "f'PREPARE TRANSACTION {quote_literal(xid)}'"): (
+        "PREPARE TRANSACTION takes no parameters: the identifier is quoted, sql/quoting.py"
+    ),
     ("session/simple.py", "f'{begin}; '"): "Transaction._beginning, made of the words below",
     ("rows/annotations.py", "f'expected {fit.expected}; {inner[0]}'"): SHOWN,
     ("session/execute.py", "f'{error.hint}; '"): SHOWN,
@@ -175,6 +185,11 @@ GIVEN: Final = {
     "shot",
     "shot.query",
     "connection",
+    # The reset query, with the settings of the beginning behind it.
+    "script",
+    # asyncpg's protocol: a statement that its connection has made; and no SQL, but a timeout.
+    "state.key",
+    "timeout",
     "f'MOVE FORWARD {n} {self._portal.decode()}'",
     # Constants of session/convert.py, session/execute_many.py, introspect.py and catalogue.py.
     "NO_SQL",
