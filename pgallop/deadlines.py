@@ -20,5 +20,13 @@ def checked_seconds(timeout: Any) -> float:
     return timeout if isinstance(timeout, (int, float)) else number
 
 
+def seconds_to_wait(timeout: Any) -> float:
+    """A caller's `timeout` for an answer; raises TimeoutError if it leaves no time to ask."""
+    seconds = checked_seconds(timeout)
+    if seconds <= 0:
+        raise TimeoutError(f"a timeout of {shown(timeout)} seconds is over before anything is sent")
+    return seconds
+
+
 def timed_out(timeout: float | None) -> TimeoutError:
     return TimeoutError(f"no answer within {timeout} seconds; the statement may still have run")

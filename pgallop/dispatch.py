@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from pgallop import converting, preparing, repetition
 from pgallop.codecs.registry import Registry
 from pgallop.config.options import STATEMENT_CACHE_SIZE, ConnectOptions
-from pgallop.deadlines import checked_seconds, timed_out
+from pgallop.deadlines import seconds_to_wait, timed_out
 from pgallop.errors import (
     ConnectionDoesNotExistError,
     DataError,
@@ -195,7 +195,7 @@ class Dispatch:
             or statement.is_unresolved
         ):
             return None
-        timeout = self._command_timeout if timeout is None else checked_seconds(timeout)
+        timeout = self._command_timeout if timeout is None else seconds_to_wait(timeout)
         try:
             request = self.execute(statement, args, limited, into, waiter)
         except DataError as error:
@@ -623,7 +623,7 @@ class Dispatch:
 
     def deadline(self, timeout: float | None) -> tuple[float | None, float | None]:
         """The timeout in seconds that a call has, and when it ends on the loop's clock."""
-        timeout = self._command_timeout if timeout is None else checked_seconds(timeout)
+        timeout = self._command_timeout if timeout is None else seconds_to_wait(timeout)
         return timeout, None if timeout is None else self._loop.time() + timeout
 
     def submit(self, request: Request, begins: bool = True, at_once: bool = False) -> None:

@@ -134,6 +134,22 @@ async def test_numbers_of_all_kinds(connect: Connect, timeout: Any) -> None:
             assert await conn.fetchval("SELECT 1", timeout=timeout) == 1
 
 
+@pytest.mark.parametrize("timeout", [0, -1, 0.0, float("-inf"), Fraction(-1, 2)])
+async def test_no_time_at_all(connect: Connect, timeout: Any) -> None:
+    """Nothing is sent, however fast the answer would be."""
+    async with connect() as conn:
+        await conn.execute("CREATE TEMPORARY TABLE t (n int)")
+        insert = "INSERT INTO t VALUES (1) RETURNING n"
+        await conn.fetch("SELECT 1")
+        for _ in range(3):
+            for call in (conn.fetch, conn.fetchval, conn.fetchrow, conn.execute):
+                with pytest.raises(TimeoutError, match="before anything is sent"):
+                    await call(insert, timeout=timeout)
+            with pytest.raises(TimeoutError, match="before anything is sent"):
+                await conn.executemany("INSERT INTO t VALUES ($1)", [(1,)], timeout=timeout)
+        assert await conn.fetchval("SELECT count(*) FROM t") == 0
+
+
 async def test_timeout_is_an_ordinary_timeout_error(connect: Connect) -> None:
     async with connect() as conn:
         with pytest.raises(TimeoutError) as caught:
