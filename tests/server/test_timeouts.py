@@ -135,7 +135,7 @@ async def test_numbers_of_all_kinds(connect: Connect, timeout: Any) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 0.0, float("-inf"), Fraction(-1, 2)])
-async def test_no_time_at_all(connect: Connect, timeout: Any) -> None:
+async def test_nothing_is_sent_without_time(connect: Connect, timeout: Any) -> None:
     """Nothing is sent, however fast the answer would be."""
     async with connect() as conn:
         await conn.execute("CREATE TEMPORARY TABLE t (n int)")
