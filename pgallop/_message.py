@@ -9,6 +9,7 @@ Source: PostgreSQL documentation, chapter "Error and Notice Message Fields".
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
@@ -149,6 +150,18 @@ class ExplainedError(Exception):
         """`sqlstate` by the name that it has in psycopg, and in SQLAlchemy's dialects."""
         return self.sqlstate
 
+    def with_msg(self, msg: str) -> Self:
+        """Return the same error with another message, and with this one's traceback.
+
+        Example::
+
+            raise error.with_msg(f"in step {step}: {error.message}") from error
+        """
+        twin = copy(self)
+        twin.args = (msg,)
+        twin.message = msg
+        return twin.with_traceback(self.__traceback__)
+
     def __str__(self) -> str:
         lines = [self.message or "", *self._excerpt()]
         if self.detail:
@@ -184,6 +197,20 @@ class ExplainedError(Exception):
 class PostgresError(PostgresMessage, ExplainedError):
     """An error that the server reported; its subclasses are named after the SQLSTATE codes."""
 
+    @classmethod
+    def new(cls, fields: Mapping[str, str], query: str | None = None) -> PostgresError:
+        """Return the error for the fields of an ErrorResponse, of its SQLSTATE's class.
+
+        The same as `pgallop.errors.from_fields`, by the name that it has in asyncpg.
+
+        Example::
+
+            raise PostgresError.new({"C": "22012", "M": "division by zero"})
+        """
+        from pgallop.errors import from_fields  # its classes are made from this one
+
+        return from_fields(fields, query)
+
     def _excerpt(self) -> list[str]:
         if self.query is not None and self.position is not None:
             return excerpt(self.query, self.position)
@@ -207,6 +234,16 @@ class PostgresLogMessage(PostgresMessage):
 
     One instance is given to every log listener of a connection, hence the protection.
     """
+
+    @classmethod
+    def new(cls, fields: Mapping[str, str], query: str | None = None) -> PostgresMessage:
+        """Return the message for the fields of a NoticeResponse.
+
+        The same as `pgallop.errors.notice_from_fields`, by the name that it has in asyncpg.
+        """
+        from pgallop.errors import notice_from_fields
+
+        return notice_from_fields(fields)
 
     def __init__(self, message: str = "") -> None:
         self.__dict__["message"] = message

@@ -4,19 +4,21 @@ import asyncio
 import getpass
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import Any, Literal
 
 from pgallop.codecs.codec import shown
 from pgallop.config.codecs import Geometry, Json, OutOfRange, Vectors
-from pgallop.config.options import NOT_GIVEN, NotGiven, resolve
+from pgallop.config.options import NOT_GIVEN, NotGiven, SessionAttribute, resolve
 from pgallop.config.type_codecs import TypeCodecs
 from pgallop.connection import Connection
 from pgallop.errors import ClientConfigurationError, InterfaceError
+from pgallop.files import LocalFiles
 from pgallop.knowledge import Knowledge
 from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
 from pgallop.rows.record import Record
-from pgallop.transport.connect import open_link
+from pgallop.transport.hosts import open_link
 
 
 def connect(
@@ -26,11 +28,26 @@ def connect(
     port: int | str | Sequence[int | str] | None = None,
     user: str | None = None,
     password: str | Callable[[], str | Awaitable[str]] | None = None,
+    passfile: str | PathLike[str] | None = None,
+    service: str | None = None,
+    servicefile: str | PathLike[str] | None = None,
     database: str | None = None,
     timeout: float | NotGiven | None = NOT_GIVEN,
     command_timeout: float | None = None,
     server_settings: Mapping[str, str] | None = None,
     ssl: Any = None,
+    direct_tls: bool | None = None,
+    sslrootcert: str | PathLike[str] | None = None,
+    sslcert: str | PathLike[str] | None = None,
+    sslkey: str | PathLike[str] | None = None,
+    sslpassword: str | None = None,
+    sslcertmode: Literal["disable", "allow"] | None = None,
+    sslcrl: str | PathLike[str] | None = None,
+    sslcrldir: str | PathLike[str] | None = None,
+    ssl_min_protocol_version: str | None = None,
+    ssl_max_protocol_version: str | None = None,
+    sslkeylogfile: str | PathLike[str] | None = None,
+    target_session_attrs: SessionAttribute | None = None,
     statement_cache_size: int = 100,
     max_cached_statement_lifetime: float = 300,
     max_cacheable_statement_size: int = 15360,
@@ -57,8 +74,9 @@ def connect(
 ) -> "ConnectCall":
     """Connect to a PostgreSQL server.
 
-    What is not given as an argument comes from the DSN, then from the environment (PGHOST, PGPORT,
-    PGUSER, PGPASSWORD, PGDATABASE and others), then from the defaults.
+    What is not given as an argument comes from the DSN, then from the service it names, then from
+    the environment (PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and others), then from the
+    defaults.
 
     Args:
         dsn: `postgresql://user:password@host:port/database?sslmode=require`, or libpq's
@@ -67,12 +85,32 @@ def connect(
         port: 5432 by default; a sequence gives one for each host.
         user: the role; the operating system's user by default.
         password: text, or a function that returns it (or an awaitable of it) at each connect.
+        passfile: the file that has the passwords of servers where none was given, `~/.pgpass` by
+            default; it is left aside, with a warning, if others may read it.
+        service: the name of a service, whose parameters are in the service file.
+        servicefile: that file; `~/.pg_service.conf` by default, then the one in PGSYSCONFDIR.
         database: the user's name by default.
         timeout: seconds for all of connecting, 60 by default, None for no limit.
         command_timeout: seconds for each statement that has no `timeout` of its own.
         server_settings: settings for the session, such as `{"search_path": "app"}`.
-        ssl: "disable", "prefer" (the default over TCP), "require", True (certificate and host name
-            checked) or an `ssl.SSLContext`.
+        ssl: "disable", "allow" (TLS only if the server wants it), "prefer" (the default over TCP),
+            "require", "verify-ca" (the certificate is checked), "verify-full" (so is the host's
+            name), True (as "verify-full", against the system's authorities) or an `ssl.SSLContext`,
+            in the place of all that follow.
+        direct_tls: begin with the handshake instead of asking for TLS, as PostgreSQL 17 takes it.
+        sslrootcert: the file of the authorities to trust, `~/.postgresql/root.crt` by default, or
+            "system".
+        sslcert: the file of the client's certificate, `~/.postgresql/postgresql.crt` by default.
+        sslkey: the file of its private key, `~/.postgresql/postgresql.key` by default.
+        sslpassword: that of the private key.
+        sslcertmode: "allow" (the default), or "disable" to show no certificate.
+        sslcrl: a file of revoked certificates, `~/.postgresql/root.crl` by default.
+        sslcrldir: a directory of such files.
+        ssl_min_protocol_version: "TLSv1.2" by default.
+        ssl_max_protocol_version: the newest there is by default.
+        sslkeylogfile: a file to write the sessions' keys to, for Wireshark and the like.
+        target_session_attrs: what kind of server it has to be, if several hosts are given: "any",
+            "read-write", "read-only", "primary", "standby" or "prefer-standby".
         statement_cache_size: how many prepared statements to keep, the most recently used ones. 0
             is for poolers as `statement_mode="unnamed"`, which it is the default of then.
         max_cached_statement_lifetime: seconds that one is kept, 0 for no limit.
@@ -127,6 +165,7 @@ def connect(
         ClientConfigurationError: an argument, the DSN or a variable is malformed.
         InterfaceError: `connection_class` or `record_class` is none.
         CannotConnectError: no host can be reached (an OSError, of the kind of its cause).
+        TargetServerAttributeNotMatched: none is what `target_session_attrs` asks for.
         PostgresError: the server refused: wrong password, no such database, too many connections.
 
     Example:
@@ -143,7 +182,9 @@ def connect(
         raise ClientConfigurationError(f"knowledge: expected a Knowledge, got {shown(learnt)}")
 
     async def open_connection() -> Connection:
-        options = resolve(**arguments, environ=os.environ, default_user=getpass.getuser)
+        options = resolve(
+            **arguments, environ=os.environ, default_user=getpass.getuser, files=LocalFiles()
+        )
         loop = asyncio.get_running_loop()
         shared = Knowledge() if learnt is None else learnt
         link = await open_link(options, loop)

@@ -147,7 +147,7 @@ class TestNotices:
     )
     def test_class_and_text_are_asyncpgs(self, severity: str, codes: str, sqlstate: str) -> None:
         fields = {**dict.fromkeys(codes, severity), "C": sqlstate, "M": "look"}
-        ours = errors.notice_from_fields(fields)
+        ours = errors.PostgresLogMessage.new(fields)
         # asyncpg has no type information, so it is not imported by name.
         theirs = import_module("asyncpg.exceptions").PostgresLogMessage.new(fields)
         assert type(ours).__name__ == type(theirs).__name__
@@ -230,6 +230,25 @@ class TestText:
         assert (error.message, error.detail, error.hint) == ("wrong", "why", "do this")
         assert error.args == ("wrong",)
         assert repr(error) == "InterfaceError('wrong', detail='why', hint='do this')"
+
+    @pytest.mark.parametrize("kind", EXCEPTIONS)
+    def test_another_message(self, kind: type[ExplainedError]) -> None:
+        error = kind("wrong")
+        error.detail = "why"
+        twin = error.with_msg("very wrong")
+        assert type(twin) is kind
+        assert (twin.args, str(twin)) == (("very wrong",), "very wrong\nDETAIL:  why")
+        assert (error.args, str(error)) == (("wrong",), "wrong\nDETAIL:  why")
+
+    def test_another_message_with_the_same_traceback(self) -> None:
+        with pytest.raises(errors.InterfaceError) as caught:
+            raise errors.InterfaceError("wrong")
+        assert caught.value.with_msg("very wrong").__traceback__ is caught.value.__traceback__
+
+    def test_by_asyncpgs_name(self) -> None:
+        error = errors.PostgresError.new({**FIELDS, "C": "22012"}, "SELECT 1/0")
+        assert type(error) is errors.DivisionByZeroError
+        assert vars(error) == vars(errors.from_fields({**FIELDS, "C": "22012"}, "SELECT 1/0"))
 
     def test_repr_of_a_servers_error(self) -> None:
         error = errors.from_fields({"C": "23505", "M": "twice", "n": "t_pkey", "L": "1", "t": "t"})

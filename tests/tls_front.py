@@ -25,16 +25,22 @@ class TlsFront:
     Args:
         server: the server to forward to, through its Unix socket.
         context: the server's side of TLS.
+        direct: the handshake comes first, without an SSLRequest.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, server: EmbeddedServer, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, server: EmbeddedServer, context: ssl.SSLContext, *, direct: bool = False
+    ) -> None:
         self._server = server
         self._context = context
+        self._direct = direct
         self.port = 0
         #: The TLS versions of the connections so far, "TLSv1.3" and the like; "" without TLS.
         self.versions: list[str] = []
+        #: What was agreed on by ALPN in each of them.
+        self.protocols: list[str | None] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tls-front")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,7 +62,8 @@ class TlsFront:
         self._loop.close()
 
     async def _start(self) -> None:
-        self._listener = await asyncio.start_server(self._accept, self.host, 0)
+        context = self._context if self._direct else None
+        self._listener = await asyncio.start_server(self._accept, self.host, 0, ssl=context)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
@@ -76,13 +83,16 @@ class TlsFront:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             try:
                 first = await reader.readexactly(8)
-                version = ""
+                tls = writer.get_extra_info("ssl_object")
+                version = "" if tls is None else tls.version()
                 if first == struct.pack("!ii", 8, SSL_REQUEST):
                     writer.write(b"S")
                     await writer.start_tls(self._context)
-                    version = writer.get_extra_info("ssl_object").version()
                     first = await reader.readexactly(8)
+                    tls = writer.get_extra_info("ssl_object")
+                    version = tls.version()
                 self.versions.append(version)
+                self.protocols.append(None if tls is None else tls.selected_alpn_protocol())
                 await self._forward(first, reader, writer)
             finally:
                 writer.transport.abort()

@@ -17,14 +17,13 @@ from pgallop.config.options import ConnectOptions, Password, resolve
 from pgallop.deadlines import checked_seconds, timed_out
 from pgallop.errors import (
     CannotConnectNowError,
-    ClientConfigurationError,
     InterfaceError,
     TargetServerAttributeNotMatched,
-    UnsupportedClientFeatureError,
 )
+from pgallop.files import LocalFiles
 from pgallop.knowledge import Knowledge
 from pgallop.rows.record import check_record_class
-from pgallop.transport.connect import open_link
+from pgallop.transport.hosts import open_link
 
 __all__ = ["SSLMode", "SessionAttribute", "_connect", "_connect_addr"]
 
@@ -168,8 +167,13 @@ async def _connect_addr(
     seconds = left(config, loop)
     if seconds is not None and seconds <= 0:
         raise timed_out(config.options.timeout)
+    mine = config.options
     options = dataclasses.replace(
-        config.options, hosts=(config.hosts[addr],), password=params.password, timeout=seconds
+        mine,
+        hosts=(config.hosts[addr],),
+        password=None if mine.host_passwords else params.password,
+        target_session_attrs="any",
+        timeout=seconds,
     )
     session = protocol.Protocol(addr, None, params, record_class, loop)
     session.link = link = await open_link(options, loop)
@@ -199,50 +203,37 @@ def check_classes(connection_class: object, record_class: object) -> None:
 
 def _parse_connect_arguments(
     *,
-    passfile: Any = None,
-    service: str | None = None,
-    servicefile: Any = None,
-    direct_tls: bool | None = None,
-    target_session_attrs: str | None = None,
     krbsrvname: str | None = None,
     gsslib: str | None = None,
     **arguments: Any,
 ) -> tuple[ConnectionParameters, ClientConfiguration]:
     """What the arguments of `connect` come to, with the DSN and the environment."""
-    given = {"passfile": passfile, "service": service, "direct_tls": direct_tls}
-    for name, value in given.items():
-        if value:
-            raise UnsupportedClientFeatureError(f"{name}: pgallop does not have that yet")
-    try:
-        attribute = SessionAttribute(target_session_attrs or "any")
-    except ValueError:
-        raise ClientConfigurationError(
-            f"target_session_attrs is expected to be one of "
-            f"{', '.join([each.value for each in SessionAttribute])}, got {target_session_attrs!r}"
-        ) from None
     for name in ("host", "port"):  # as if it was not given
         arguments[name] = arguments.get(name) or None
     if isinstance(arguments.get("command_timeout"), str):
         arguments["command_timeout"] = float(arguments["command_timeout"])
+    if isinstance(arguments.get("ssl"), SSLMode):
+        arguments["ssl"] = arguments["ssl"].name.replace("_", "-")
     options = dataclasses.replace(
         resolve(
             **arguments,
             **ARGUMENTS,
             environ=os.environ,
             default_user=getpass.getuser,
+            files=LocalFiles(),
         ),
         codecs=CODECS,
         **CONNECTION,
     )
     params = ConnectionParameters(
         user=options.user,
-        password=options.password,
+        password=options.password or next(iter(options.host_passwords.values()), None),
         database=options.database,
         ssl=options.ssl,
-        sslmode=options.ssl,
-        ssl_negotiation=None,
+        sslmode=SSLMode.parse(options.ssl) if isinstance(options.ssl, str) else SSLMode.require,
+        ssl_negotiation="direct" if options.tls.direct else "postgres",
         server_settings=dict(arguments.get("server_settings") or {}) or None,
-        target_session_attrs=attribute,
+        target_session_attrs=SessionAttribute(options.target_session_attrs),
         krbsrvname=krbsrvname,
         gsslib=gsslib,
     )

@@ -307,11 +307,18 @@ DIFFERENCES: tuple[Difference, ...] = (
         "they have a binary form",
     ),
     Difference(
-        "not-there",
-        "`passfile`, `service`, `direct_tls`, certificate files, `ssl='verify-full'`, Kerberos",
-        "are there",
-        "UnsupportedClientFeatureError",
-        "not yet; `ssl=` takes an SSLContext, `password=` a function",
+        "service",
+        "a service that is nowhere, or has a line that is none",
+        "is left out silently, as is every service where no DSN is given",
+        "ClientConfigurationError",
+        "the program would connect to another server than it was told to",
+    ),
+    Difference(
+        "system-authorities",
+        "`sslrootcert=system`",
+        "is the name of a file",
+        "the authorities that the system trusts",
+        "as in libpq",
     ),
     Difference(
         "no-tls",

@@ -2,8 +2,9 @@
 
 from pgallop.config.dsn import parse_dsn
 from pgallop.config.hosts import DEFAULT_PORT, SOCKET_DIRECTORIES, Host
-from pgallop.config.options import NOT_GIVEN, ConnectOptions, NotGiven, Password, SslMode, resolve
+from pgallop.config.options import NOT_GIVEN, ConnectOptions, NotGiven, Password, resolve
 from pgallop.config.tcp import TcpOptions
+from pgallop.config.tls import SslMode, TlsOptions
 
 __all__ = [
     "DEFAULT_PORT",
@@ -15,6 +16,7 @@ __all__ = [
     "Password",
     "SslMode",
     "TcpOptions",
+    "TlsOptions",
     "parse_dsn",
     "resolve",
 ]

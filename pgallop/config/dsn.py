@@ -15,13 +15,12 @@ was not encoded. Messages count characters instead. The name of an unknown param
 where it cannot be such a piece.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from pgallop.config.parameters import PARAMETERS
+from pgallop.config.parameters import PARAMETERS, nearest_parameter
 from pgallop.config.sources import Given
 from pgallop.errors import ClientConfigurationError
 
@@ -225,8 +224,7 @@ def _known(keyword: str, dsn: str, position: int, earlier: Iterable[str], others
     named = not hidden and _NAME.fullmatch(keyword) is not None
     shown = f' "{keyword}"' if named else ""
     setting = keyword if named else "name"
-    nearest = difflib.get_close_matches(keyword, PARAMETERS, n=1, cutoff=0.7)
-    advice = f' (did you mean "{nearest[0]}"?)' if nearest else ""
+    advice = nearest_parameter(keyword)
     raise _malformed(
         position,
         f"unknown connection parameter{shown}{advice}; "

@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from os import PathLike
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, cast
 
@@ -15,10 +16,14 @@ from pgallop.codecs.choices import CodecChoices
 from pgallop.codecs.customization import Custom
 from pgallop.config.codecs import Geometry, Json, OutOfRange, Vectors, resolve_codecs
 from pgallop.config.dsn import parse_dsn
+from pgallop.config.files import NO_FILES, Files
 from pgallop.config.hosts import SOCKET_DIRECTORIES, Host, resolve_hosts
 from pgallop.config.parameters import PARAMETERS, SETTING_VARIABLES
-from pgallop.config.sources import Given, Sources
+from pgallop.config.passfile import passwords_for
+from pgallop.config.servicefile import add_service
+from pgallop.config.sources import Given, Sources, either
 from pgallop.config.tcp import TcpOptions, resolve_tcp
+from pgallop.config.tls import SslMode, TlsOptions, is_context, resolve_tls
 from pgallop.config.type_codecs import TypeCodecs, resolve_type_codecs
 from pgallop.errors import ClientConfigurationError, UnsupportedClientFeatureError
 from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
@@ -34,13 +39,14 @@ __all__ = [
     "ConnectOptions",
     "NotGiven",
     "Password",
-    "SslMode",
     "StatementMode",
     "resolve",
 ]
 
 StatementMode: TypeAlias = Literal["named", "unnamed", "simple"]
-SslMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify"]
+SessionAttribute: TypeAlias = Literal[
+    "any", "read-write", "read-only", "primary", "standby", "prefer-standby"
+]
 Password: TypeAlias = str | Callable[[], str | Awaitable[str]] | None
 
 
@@ -60,9 +66,8 @@ STATEMENT_LIFETIME: Final = 300.0
 STATEMENT_SIZE: Final = 15360
 
 _MAX_INT32: Final = 2**31 - 1
-_TLS_MODES: Final = ("disable", "allow", "prefer", "require")
 _STATEMENT_MODES: Final = ("named", "unnamed", "simple")
-_VERIFY_MODES: Final = ("verify-ca", "verify-full")
+_ATTRIBUTES: Final = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +79,16 @@ class ConnectOptions:
         user: the role's name, never empty.
         password: text, or a function that returns it, now or when awaited, called for each
             connection. Not part of the repr.
+        host_passwords: what the password file has for the hosts, where `password` is None. Not part
+            of the repr.
         database: the database's name, never empty.
         server_settings: the parameters of the StartupMessage besides user and database.
-        ssl: "disable", "allow", "prefer", "require" (encrypted, certificate not checked), "verify"
-            (certificate and host name checked against the system's authorities), or an SSLContext.
-            See `ssl_for`.
+        ssl: "disable", "allow", "prefer", "require" (encrypted, certificate not checked),
+            "verify-ca" (certificate checked), "verify-full" (host name checked, too), or an
+            SSLContext. See `ssl_for`.
+        tls: what a TLS context is made of.
+        target_session_attrs: what kind of server it has to be: "any", "read-write", "read-only",
+            "primary", "standby" or "prefer-standby".
         timeout: seconds for connecting, over all hosts; None waits for ever.
         command_timeout: seconds for a statement that is given no timeout of its own; None for ever.
         drain_timeout: seconds an abandoned request may take to finish before the socket is aborted.
@@ -107,9 +117,14 @@ class ConnectOptions:
     hosts: tuple[Host, ...]
     user: str
     password: Password = field(default=None, repr=False)
+    host_passwords: Mapping[Host, str] = field(
+        default_factory=dict[Host, str], hash=False, repr=False
+    )
     database: str
     server_settings: Mapping[str, str] = field(hash=False)
     ssl: SslMode | object = "prefer"
+    tls: TlsOptions = field(default_factory=TlsOptions)
+    target_session_attrs: SessionAttribute = "any"
     timeout: float | None = CONNECT_TIMEOUT
     command_timeout: float | None = None
     drain_timeout: float = DRAIN_TIMEOUT
@@ -146,11 +161,26 @@ def resolve(
     port: int | str | Sequence[int | str] | None = None,
     user: str | None = None,
     password: Password = None,
+    passfile: str | PathLike[str] | None = None,
+    service: str | None = None,
+    servicefile: str | PathLike[str] | None = None,
     database: str | None = None,
     timeout: float | NotGiven | None = NOT_GIVEN,
     command_timeout: float | None = None,
     server_settings: Mapping[str, str] | None = None,
     ssl: str | bool | object = None,
+    direct_tls: bool | None = None,
+    sslrootcert: str | PathLike[str] | None = None,
+    sslcert: str | PathLike[str] | None = None,
+    sslkey: str | PathLike[str] | None = None,
+    sslpassword: str | None = None,
+    sslcertmode: str | None = None,
+    sslcrl: str | PathLike[str] | None = None,
+    sslcrldir: str | PathLike[str] | None = None,
+    ssl_min_protocol_version: str | None = None,
+    ssl_max_protocol_version: str | None = None,
+    sslkeylogfile: str | PathLike[str] | None = None,
+    target_session_attrs: str | None = None,
     drain_timeout: float = DRAIN_TIMEOUT,
     statement_cache_size: int = STATEMENT_CACHE_SIZE,
     max_cached_statement_lifetime: float = STATEMENT_LIFETIME,
@@ -176,11 +206,13 @@ def resolve(
     environ: Mapping[str, str],
     default_user: Callable[[], str],
     socket_directories: Sequence[str] = SOCKET_DIRECTORIES,
+    files: Files = NO_FILES,
 ) -> ConnectOptions:
-    """Merge connect()'s arguments, the DSN and the environment, the strongest first.
+    """Merge connect()'s arguments, the DSN, the service and the environment, the strongest first.
 
     Args: those of `ConnectOptions`, `TcpOptions` and `resolve_codecs`; `host` and `port` as in
-        `resolve_hosts`; `ssl=True` is "verify", `ssl=False` "disable", a str one of libpq's modes.
+        `resolve_hosts`; what begins with `ssl` as in `resolve_tls`. `passfile`,
+        `servicefile`: files to read instead of the usual ones, `service`: a name in the latter.
         `default_user` is asked when nobody named the role. `unknown_as_settings`: parameters of the
         DSN that libpq does not have are settings of the session, as in asyncpg.
 
@@ -196,19 +228,45 @@ def resolve(
     parameters = {} if dsn is None else parse_dsn(dsn, others=unknown_as_settings)
     others = {name: parameters[name] for name in parameters if name not in PARAMETERS}
     sources = Sources(parameters, environ)
-    secret = _password(sources, password)
-    _refuse_unsupported(sources, has_password=secret is not None, has_context=_is_context(ssl))
+    add_service(sources, service, servicefile, files, lenient=unknown_as_settings)
+    _refuse_unsupported(sources, has_context=is_context(ssl))
     hosts = resolve_hosts(sources, host, port, socket_directories)
+    mode, tls = resolve_tls(
+        sources,
+        ssl,
+        direct_tls,
+        {
+            "sslrootcert": sslrootcert,
+            "sslcert": sslcert,
+            "sslkey": sslkey,
+            "sslpassword": sslpassword,
+            "sslcertmode": sslcertmode,
+            "sslcrl": sslcrl,
+            "sslcrldir": sslcrldir,
+            "ssl_min_protocol_version": ssl_min_protocol_version,
+            "ssl_max_protocol_version": ssl_max_protocol_version,
+            "sslkeylogfile": sslkeylogfile,
+        },
+        hosts,
+        files,
+    )
     cache_size = _count(Given("statement_cache_size", statement_cache_size), 0)
-    mode = _statement_mode(Given("statement_mode", statement_mode), cache_size)
     role = _name(sources, "user", Given("user", user)) or _os_user(default_user)
+    name = _name(sources, "dbname", Given("database", database)) or role
+    secret = _password(sources, password)
+    looked_up: Mapping[Host, str] = {}
+    if secret is None:
+        looked_up = passwords_for(sources, passfile, files, hosts, name, role)
     return ConnectOptions(
         hosts=hosts,
         user=role,
         password=secret,
-        database=_name(sources, "dbname", Given("database", database)) or role,
+        host_passwords=looked_up,
+        database=name,
         server_settings=_settings(sources, server_settings, others),
-        ssl=_ssl(sources, ssl, hosts),
+        ssl=mode,
+        tls=tls,
+        target_session_attrs=_attribute(sources, target_session_attrs),
         timeout=_connect_timeout(sources, timeout),
         command_timeout=_seconds_or_none(Given("command_timeout", command_timeout)),
         drain_timeout=_seconds(Given("drain_timeout", drain_timeout)),
@@ -219,7 +277,7 @@ def resolve(
         max_cacheable_statement_size=_count(
             Given("max_cacheable_statement_size", max_cacheable_statement_size), 0
         ),
-        statement_mode=mode,
+        statement_mode=_statement_mode(Given("statement_mode", statement_mode), cache_size),
         describe_first=_flag(Given("describe_first", describe_first)),
         max_message_size=_count(Given("max_message_size", max_message_size), 1024),
         scram_max_iterations=_count(Given("scram_max_iterations", scram_max_iterations), 1),
@@ -239,26 +297,27 @@ def resolve(
     )
 
 
-def _refuse_unsupported(sources: Sources, *, has_password: bool, has_context: bool) -> None:
+def _refuse_unsupported(sources: Sources, *, has_context: bool) -> None:
     for keyword, parameter in PARAMETERS.items():
         if parameter.harmless is None or (parameter.tls and has_context):
             continue
-        if keyword == "passfile" and has_password:
-            continue  # libpq does not open the file then either
         given = sources.find(keyword)
         if given is None or given.value in parameter.harmless:
             continue
         advice = ""
         if parameter.harmless:
-            advice = f"; it can only be {_either(sorted(parameter.harmless))}"
-        elif parameter.tls:
-            advice = "; pass an SSLContext as ssl= (ssl=True trusts the system's authorities)"
+            advice = f"; it can only be {either(sorted(parameter.harmless))}"
         raise UnsupportedClientFeatureError(f"{given.origin} is not supported{advice}")
 
 
-def _either(choices: Sequence[str]) -> str:
-    *others, last = [f'"{choice}"' for choice in choices]
-    return f"{', '.join(others)} or {last}" if others else last
+def _attribute(sources: Sources, target_session_attrs: object) -> SessionAttribute:
+    argument = Given("target_session_attrs", target_session_attrs)
+    given = sources.find("target_session_attrs", argument)
+    if given is None:
+        return "any"
+    if not isinstance(given.value, str) or given.value not in _ATTRIBUTES:
+        raise given.bad(either(_ATTRIBUTES))
+    return cast("SessionAttribute", str.__str__(given.value))
 
 
 def _password(sources: Sources, password: object) -> Password:
@@ -347,31 +406,6 @@ def _check_encoding(given: Given) -> None:
         )
 
 
-def _is_context(ssl: object) -> bool:
-    # By its methods, as nothing in the layers below transport imports ssl.
-    return callable(getattr(ssl, "wrap_bio", None)) and callable(getattr(ssl, "wrap_socket", None))
-
-
-def _ssl(sources: Sources, ssl: object, hosts: Sequence[Host]) -> SslMode | object:
-    if _is_context(ssl):
-        return ssl
-    if isinstance(ssl, bool):
-        return "verify" if ssl else "disable"
-    given = Given("ssl", ssl) if ssl is not None else sources.find("sslmode")
-    if given is None:
-        return "disable" if all(host.is_unix for host in hosts) else "prefer"
-    if isinstance(given.value, str) and given.value in _VERIFY_MODES:
-        raise UnsupportedClientFeatureError(
-            f"{given.origin}: {given.value} is not supported; pass ssl=True to check the "
-            "certificate and the host name against the system's authorities, or an SSLContext "
-            "that trusts yours"
-        )
-    if not isinstance(given.value, str) or given.value not in _TLS_MODES:
-        other = ", True, False or an SSLContext" if given.origin == "ssl" else ""
-        raise given.bad(f"{_either(_TLS_MODES)}{other}")
-    return given.value
-
-
 def _connect_timeout(sources: Sources, timeout: object) -> float | None:
     if timeout is not NOT_GIVEN:
         return _seconds_or_none(Given("timeout", timeout))
@@ -409,7 +443,7 @@ def _statement_mode(given: Given, cache_size: int) -> StatementMode:
     if value is None:
         return "named" if cache_size else "unnamed"
     if not isinstance(value, str) or value not in _STATEMENT_MODES:
-        raise given.bad(f"{_either(_STATEMENT_MODES)}, or None for the default")
+        raise given.bad(f"{either(_STATEMENT_MODES)}, or None for the default")
     return cast("StatementMode", str.__str__(value))
 
 

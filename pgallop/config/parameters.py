@@ -4,12 +4,13 @@ Source: PostgreSQL documentation, "Parameter Key Words" and "Environment Variabl
 chapter; a test compares the table with the one inside libpq itself (PQconndefaults).
 """
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["PARAMETERS", "SETTING_VARIABLES", "Parameter"]
+__all__ = ["PARAMETERS", "SETTING_VARIABLES", "Parameter", "nearest_parameter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ PARAMETERS: Final[Mapping[str, Parameter]] = MappingProxyType(
         "connect_timeout": Parameter("PGCONNECT_TIMEOUT"),
         # where to connect
         "hostaddr": _missing("PGHOSTADDR"),
-        "service": _missing("PGSERVICE"),
-        "passfile": _missing("PGPASSFILE"),
-        "target_session_attrs": _missing("PGTARGETSESSIONATTRS", "any"),
+        "service": Parameter("PGSERVICE"),
+        "passfile": Parameter("PGPASSFILE"),
+        "target_session_attrs": Parameter("PGTARGETSESSIONATTRS"),
         "load_balance_hosts": _missing("PGLOADBALANCEHOSTS", "disable"),
         "replication": _missing(None, "false", "off", "no", "0"),
         # who the server is, and who we are
@@ -76,19 +77,19 @@ PARAMETERS: Final[Mapping[str, Parameter]] = MappingProxyType(
         "oauth_client_secret": _missing(secret=True),
         "oauth_scope": _missing(),
         # TLS
-        "sslnegotiation": _missing("PGSSLNEGOTIATION", "postgres"),
+        "sslnegotiation": Parameter("PGSSLNEGOTIATION"),
         "sslsni": _missing("PGSSLSNI", "1"),
         "sslcompression": _missing("PGSSLCOMPRESSION", "0", tls=True),
-        "sslcert": _missing("PGSSLCERT", tls=True),
-        "sslkey": _missing("PGSSLKEY", tls=True),
-        "sslpassword": _missing(tls=True, secret=True),
-        "sslcertmode": _missing("PGSSLCERTMODE", "disable", "allow", tls=True),
-        "sslrootcert": _missing("PGSSLROOTCERT", tls=True),
-        "sslcrl": _missing("PGSSLCRL", tls=True),
-        "sslcrldir": _missing("PGSSLCRLDIR", tls=True),
-        "sslkeylogfile": _missing(tls=True),
-        "ssl_min_protocol_version": _missing("PGSSLMINPROTOCOLVERSION", tls=True),
-        "ssl_max_protocol_version": _missing("PGSSLMAXPROTOCOLVERSION", tls=True),
+        "sslcert": Parameter("PGSSLCERT"),
+        "sslkey": Parameter("PGSSLKEY"),
+        "sslpassword": Parameter(secret=True),
+        "sslcertmode": Parameter("PGSSLCERTMODE"),
+        "sslrootcert": Parameter("PGSSLROOTCERT"),
+        "sslcrl": Parameter("PGSSLCRL"),
+        "sslcrldir": Parameter("PGSSLCRLDIR"),
+        "sslkeylogfile": Parameter(),
+        "ssl_min_protocol_version": Parameter("PGSSLMINPROTOCOLVERSION"),
+        "ssl_max_protocol_version": Parameter("PGSSLMAXPROTOCOLVERSION"),
         # the protocol: pgallop speaks 3.0, which every maximum allows
         "min_protocol_version": _missing("PGMINPROTOCOLVERSION", "3.0"),
         "max_protocol_version": _missing("PGMAXPROTOCOLVERSION", "3.0", "3.2", "latest"),
@@ -105,3 +106,9 @@ PARAMETERS: Final[Mapping[str, Parameter]] = MappingProxyType(
 SETTING_VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
     {"PGDATESTYLE": "datestyle", "PGTZ": "timezone", "PGGEQO": "geqo"}
 )
+
+
+def nearest_parameter(keyword: str) -> str:
+    """Return the part of a message that asks whether another name was meant, "" if none is near."""
+    nearest = difflib.get_close_matches(keyword, PARAMETERS, n=1, cutoff=0.7)
+    return f' (did you mean "{nearest[0]}"?)' if nearest else ""

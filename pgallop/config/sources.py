@@ -1,14 +1,15 @@
 """Where a parameter's value comes from, and how a message speaks of it."""
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from pgallop.config.parameters import PARAMETERS
 from pgallop.errors import ClientConfigurationError
 
-__all__ = ["Given", "Sources"]
+__all__ = ["Given", "Sources", "either"]
 
 # Strings end at a NUL on the wire, and a lone surrogate has no UTF-8.
 _UNSENDABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -55,6 +56,19 @@ class Given:
             raise self.bad("a string without NUL characters and lone surrogates")
         return str.__str__(self.value)  # a StrEnum's member and the like are no exact str
 
+    def path(self) -> str:
+        """Return the value, a string or a path, as the name of a file.
+
+        Raises:
+            ClientConfigurationError: it is neither, or has a NUL in it.
+        """
+        path = self.value
+        if isinstance(path, os.PathLike):
+            path = os.fspath(cast("os.PathLike[str]", path))
+        if not isinstance(path, str):
+            raise self.bad("the name of a file: a str or a Path")
+        return self.part(path).text()
+
     def _found(self) -> str:
         value = self.value
         if isinstance(value, str):
@@ -69,10 +83,16 @@ class Given:
         return f", got an object of type {type(value).__name__}"
 
 
-class Sources:
-    """The DSN's parameters and the environment, asked in that order.
+def either(choices: Sequence[str]) -> str:
+    """Return the choices as a message lists them."""
+    *others, last = [f'"{choice}"' for choice in choices]
+    return f"{', '.join(others)} or {last}" if others else last
 
-    An empty value counts as not given, in both of them: templates such as
+
+class Sources:
+    """The DSN's parameters, the service's and the environment, asked in that order.
+
+    An empty value counts as not given, in all of them: templates such as
     `postgresql://$PGUSER:$SECRET@db/app` and `PGHOST= program` leave such behind.
 
     Args:
@@ -80,19 +100,28 @@ class Sources:
         environ: the environment, for instance `os.environ`.
     """
 
-    __slots__ = ("_dsn", "_environ")
+    __slots__ = ("_dsn", "_environ", "_service", "_service_place")
 
     def __init__(self, dsn: Mapping[str, str], environ: Mapping[str, str]) -> None:
         self._dsn = dsn
         self._environ = environ
+        self._service: Mapping[str, str] = {}
+        self._service_place = ""
+
+    def add_service(self, parameters: Mapping[str, str], place: str) -> None:
+        """Ask a service, too; `place`: the file, and the service's name in it, for messages."""
+        self._service = parameters
+        self._service_place = place
 
     def each(self, keyword: str, argument: Given | None = None) -> Iterator[Given]:
-        """Yield what was given for a parameter, the strongest first: argument, DSN, environment."""
+        """Yield what was given for a parameter, the strongest first."""
         if argument is not None and argument.value is not None and not argument.is_empty:
             yield argument
         if value := self._dsn.get(keyword):
             yield Given(f"{keyword} in the DSN", value, private=True)
         parameter = PARAMETERS[keyword]
+        if value := self._service.get(keyword):
+            yield Given(f"{keyword} in {self._service_place}", value, private=True)
         if parameter.variable and (given := self.variable(parameter.variable)):
             yield Given(given.origin, given.value, parameter.secret)
 

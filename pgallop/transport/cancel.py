@@ -201,7 +201,9 @@ async def send_cancel(loop: asyncio.AbstractEventLoop, link: Link) -> bool:
     """
     sock = await connect_socket(loop, link.family, link.address, link.tcp)
     try:
-        tls = await start_tls(loop, sock, link.context, link.host.host, optional=False)
+        tls = await start_tls(
+            loop, sock, link.context, link.host.host, optional=False, direct=link.direct
+        )
         writer = Writer()
         frontend.cancel_request(writer, link.pid, link.key)
         data = writer.take()

@@ -1,7 +1,6 @@
-"""From a list of hosts to a connected, encrypted and authenticated session."""
+"""From a host to a connected, encrypted and authenticated session."""
 
 import asyncio
-import inspect
 import socket
 import ssl
 from collections.abc import Mapping
@@ -12,8 +11,8 @@ from pgallop.auth.scram import KeyParameters, derive_salted_password
 from pgallop.config.hosts import Host
 from pgallop.config.options import ConnectOptions
 from pgallop.config.tcp import TcpOptions
+from pgallop.config.tls import SslMode, TlsOptions
 from pgallop.errors import (
-    CannotConnectError,
     ClientConfigurationError,
     ConnectionDoesNotExistError,
     InterfaceError,
@@ -29,7 +28,7 @@ from pgallop.transport.fallback import TransportStream
 from pgallop.transport.refusal import read_refusal
 from pgallop.transport.stream import SocketStream, Stream
 from pgallop.transport.tcp import set_tcp_options
-from pgallop.transport.tls import TlsChannel, shake_hands, unverified_context
+from pgallop.transport.tls import TlsChannel, make_context, reads_files, shake_hands
 from pgallop.wire import frontend
 from pgallop.wire.writer import Writer
 
@@ -38,8 +37,9 @@ from pgallop.wire.writer import Writer
 class Link:
     """An authenticated session on its stream, and what it takes to reach the same server again.
 
-    `address`: as for `socket.connect`; `context` and `hostname`: how its TLS was made, context None
-    without TLS; `tcp`: its keepalives; `pid` and `key`: what a CancelRequest has to show.
+    `address`: as for `socket.connect`; `context`: how its TLS was made, None without TLS; `direct`:
+    the handshake came first; `tcp`: its keepalives; `pid` and `key`: what a CancelRequest has to
+    show.
     """
 
     session: Session
@@ -48,41 +48,14 @@ class Link:
     family: socket.AddressFamily
     address: object
     context: ssl.SSLContext | None
+    direct: bool
     tcp: TcpOptions
     pid: int
     key: bytes
 
 
-async def open_link(options: ConnectOptions, loop: asyncio.AbstractEventLoop) -> Link:
-    """Connect to the first host that answers, within `options.timeout` over all of them.
-
-    Raises CannotConnectError (an OSError) when none can be reached, PostgresError when the server
-    refuses (wrong password, no such database), ProtocolError when what answers is no PostgreSQL.
-    """
-    host = options.hosts[0]
-    failures: list[CannotConnectError] = []
-    timer = asyncio.timeout(options.timeout)
-    try:
-        async with timer:
-            password = await resolve_password(options)
-            for host in options.hosts:
-                try:
-                    return await open_host(options, loop, host, password)
-                except CannotConnectError as error:
-                    failures.append(error)
-                except (PostgresError, InterfaceError, ProtocolError) as error:
-                    error.add_note(f"while connecting to {host}")
-                    raise
-    except TimeoutError as error:
-        if not timer.expired():
-            raise  # the password function's own
-        raise cannot_connect(
-            host.host, host.port, TimeoutError(f"no answer within {options.timeout} seconds")
-        ) from error
-    failure = failures.pop()
-    for earlier in failures:
-        failure.add_note(f"tried before: {earlier}")
-    raise failure
+class TryOtherwise(Exception):
+    """One way has failed, with TLS or without, where the other one is allowed; for its cause."""
 
 
 async def open_host(
@@ -91,22 +64,60 @@ async def open_host(
     host: Host,
     password: str | None,
 ) -> Link:
-    """Connect to one host, encrypt as far as wanted, authenticate."""
+    """Connect to one host; with and without TLS, where the mode leaves that to us."""
+    mode = options.ssl_for(host)
+    other = OTHER_MODE.get(mode) if isinstance(mode, str) else None
+    try:
+        first = "disable" if mode == "allow" else mode
+        return await open_as(options, loop, host, password, first, retry=other is not None)
+    except TryOtherwise as signal:
+        failure = cast("Exception", signal.__cause__)
+    assert other is not None
+    try:
+        return await open_as(options, loop, host, password, other, retry=False)
+    except Exception as error:
+        error.add_note(f"tried before, {FIRST_TRIED[mode]} TLS: {failure}")
+        raise
+
+
+# The ways to go on where the first one was refused, and what that one was.
+OTHER_MODE: Mapping[object, SslMode] = {"allow": "require", "prefer": "disable"}
+FIRST_TRIED: Mapping[object, str] = {"allow": "without", "prefer": "with"}
+
+
+async def open_as(
+    options: ConnectOptions,
+    loop: asyncio.AbstractEventLoop,
+    host: Host,
+    password: str | None,
+    mode: SslMode | object,
+    *,
+    retry: bool,
+) -> Link:
+    """Connect to one host, encrypt as far as wanted, authenticate.
+
+    With `retry`, raises TryOtherwise where a connection with TLS, or without it, may be welcome.
+    """
     try:
         sock, family, address = await open_socket(loop, host, options.tcp)
     except OSError as error:
         raise cannot_connect(host.host, host.port, error) from error
     except UnicodeError as error:
         raise ClientConfigurationError(f"host: {host.host!r} is no host name: {error}") from error
+    direct = options.tls.direct
+    context = None
     try:
-        context, hostname = tls_wanted(options, host)
-        tls = await start_tls(loop, sock, context, hostname, options.ssl_for(host) == "prefer")
+        context = await context_for(loop, mode, options.tls)
+        tls = await start_tls(loop, sock, context, host.host, mode == "prefer", direct)
         # Whoever answers there has not shown yet who it is.
         session = Session(min(options.max_message_size, MAX_SHORT_MESSAGE_SIZE))
         stream = await open_stream(loop, session, tls, sock)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:  # an SSLError is one
         sock.close()
-        raise cannot_connect(host.host, host.port, error) from error
+        failure = cannot_connect(host.host, host.port, error)
+        if retry and context is not None:
+            raise TryOtherwise from failure
+        raise failure from error
     except BaseException:
         sock.close()
         raise
@@ -125,6 +136,9 @@ async def open_host(
         known = startup.accepted() or is_proven(host, context)
         if isinstance(error, PostgresError) and not known:
             error.add_note("unverified: said before authentication, by whoever answers there")
+        refused = isinstance(error, PostgresError) and error.sqlstate == NOT_IN_HBA
+        if retry and refused and not startup.accepted() and (tls is not None) == (mode == "prefer"):
+            raise TryOtherwise from error
         raise
     session.trust(options.max_message_size)
     return Link(
@@ -134,24 +148,15 @@ async def open_host(
         family,
         address,
         None if tls is None else context,
+        direct,
         options.tcp,
         startup.pid,
         startup.key,
     )
 
 
-async def resolve_password(options: ConnectOptions) -> str | None:
-    """The password, asked for where a function was given."""
-    if not callable(options.password):
-        return options.password
-    password = cast(object, options.password())
-    if inspect.isawaitable(password):
-        password = await password
-    if password is not None and not isinstance(password, str):
-        raise ClientConfigurationError(
-            f"password: the function returned {type(password).__name__}, expected str"
-        )
-    return password
+# invalid_authorization_specification: pg_hba.conf has no line for this user, host and encryption.
+NOT_IN_HBA = "28000"
 
 
 async def open_socket(
@@ -190,28 +195,35 @@ async def connect_socket(
     return sock
 
 
-def tls_wanted(options: ConnectOptions, host: Host) -> tuple[ssl.SSLContext | None, str | None]:
-    """The context to shake hands with, None for no TLS, and the name to expect."""
-    mode = options.ssl_for(host)
+async def context_for(
+    loop: asyncio.AbstractEventLoop, mode: SslMode | object, options: TlsOptions
+) -> ssl.SSLContext | None:
+    """The context to shake hands with, None for no TLS."""
     if isinstance(mode, ssl.SSLContext):
-        return mode, host.host
-    if mode == "verify":
-        return ssl.create_default_context(), host.host
-    if mode in ("prefer", "require"):
-        return unverified_context(), host.host
-    return None, None
+        return mode
+    if not isinstance(mode, str) or mode == "disable":
+        return None
+    if reads_files(options):
+        return await loop.run_in_executor(None, make_context, mode, options)
+    return make_context(mode, options)
 
 
 async def start_tls(
     loop: asyncio.AbstractEventLoop,
     sock: socket.socket,
     context: ssl.SSLContext | None,
-    hostname: str | None,
+    hostname: str,
     optional: bool,
+    direct: bool,
 ) -> TlsChannel | None:
-    """Ask for TLS and shake hands; None if it is not wanted, or optional and not offered."""
+    """Ask for TLS, unless it begins `direct`, and shake hands.
+
+    None if it is not wanted, or optional and not offered.
+    """
     if context is None:
         return None
+    if direct:
+        return await shake_hands(loop, sock, context, hostname)
     writer = Writer()
     frontend.ssl_request(writer)
     await loop.sock_sendall(sock, writer.take())

@@ -10,7 +10,13 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
+from pgallop.config.tls import SYSTEM, TlsOptions
+from pgallop.errors import ClientConfigurationError
+
 READ_SIZE = 262144
+
+# What follows inside TLS, by its registered name; servers before PostgreSQL 17 do not ask for it.
+ALPN_PROTOCOL = "postgresql"
 
 
 class TlsChannel:
@@ -91,10 +97,64 @@ async def shake_hands(
     return channel
 
 
-def unverified_context() -> ssl.SSLContext:
-    """What sslmode `prefer` and `require` promise: encryption, but no word on who answers."""
-    # Not create_default_context: it reads the system's certificates, which takes 10 ms and more.
+def make_context(mode: str, options: TlsOptions) -> ssl.SSLContext:
+    """Return the context for one of libpq's modes; reads files, which takes 10 ms and more.
+
+    Raises:
+        ClientConfigurationError: a file is not there, cannot be read or is not what it should be.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context.check_hostname = mode == "verify-full"
+    verified = mode in ("verify-ca", "verify-full")
+    context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion[options.min_version.replace(".", "_")]
+    if options.max_version is not None:
+        context.maximum_version = ssl.TLSVersion[options.max_version.replace(".", "_")]
+    context.set_alpn_protocols([ALPN_PROTOCOL])
+    if verified:
+        trust(context, options)
+    if options.cert is not None:
+        try:
+            # Without a password OpenSSL would ask for one at the terminal.
+            context.load_cert_chain(options.cert, options.key, lambda: options.password)
+        except OSError as error:
+            files = options.cert if options.key is None else f"{options.cert} with {options.key}"
+            raise bad_file("sslcert", files, "a certificate and its private key", error) from error
+    if options.key_log_file is not None:
+        try:
+            context.keylog_filename = options.key_log_file
+        except OSError as error:
+            raise bad_file("sslkeylogfile", options.key_log_file, "a file", error) from error
     return context
+
+
+def trust(context: ssl.SSLContext, options: TlsOptions) -> None:
+    """Have a context trust these authorities, but not what they have revoked."""
+    if options.root_cert == SYSTEM:
+        context.load_default_certs()
+    for keyword, path, directory in (
+        ("sslrootcert", options.root_cert if options.root_cert != SYSTEM else None, None),
+        ("sslcrl", options.crl, None),
+        ("sslcrldir", None, options.crl_dir),
+    ):
+        place = path or directory
+        if place is None:
+            continue
+        try:
+            context.load_verify_locations(path, directory)
+        except OSError as error:
+            raise bad_file(keyword, place, "certificates in PEM", error) from error
+        if keyword != "sslrootcert":
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+
+
+def bad_file(keyword: str, path: str, expected: str, cause: OSError) -> ClientConfigurationError:
+    """The error for a file that is of no use; an SSLError is an OSError, too."""
+    reason = cause.strerror or str(cause)
+    return ClientConfigurationError(f"{keyword}: expected {expected}, in {path}: {reason}")
+
+
+def reads_files(options: TlsOptions) -> bool:
+    """Whether `make_context` does what takes time."""
+    files = (options.root_cert, options.cert, options.key_log_file)
+    return any(path is not None for path in files)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from drop_in.case import Session, case, cases
+from drop_in.case import Ask, Session, case, cases
 
 
 def connecting(**options: Any) -> Any:
@@ -141,13 +143,84 @@ cases(
         f"{options}": connecting(**options)
         for options in (
             {"passfile": "/nowhere"},
-            {"service": "nothing"},
             {"direct_tls": True},
+            {"direct_tls": False},
             {"ssl": "verify-full"},
+            {"ssl": "verify-ca"},
         )
     },
-    differs="not-there",
 )
+
+
+def service_file(text: str, **options: Any) -> Ask:
+    """Connect as a service in a file of this text says."""
+
+    async def connect(s: Session) -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "services")
+            path.write_text(text)
+            port = urlsplit(s.dsn).port
+            dsn = f"postgresql://127.0.0.1:{port}/?service=mine"
+            return await connecting(dsn=dsn, servicefile=str(path), **options)(s)
+
+    return connect
+
+
+cases(
+    "connect",
+    {
+        "a service": service_file("[mine]\nuser=postgres\ndbname=template1"),
+        "a service, and arguments": service_file("[mine]\nuser=nobody", user="postgres"),
+        "a service with blanks": service_file("[mine]\nuser = postgres\ndatabase = template1"),
+        "what a service cannot say": service_file("[mine]\nuser=postgres\nwork_mem=1MB"),
+    },
+)
+cases(
+    "connect",
+    {
+        "no such service": connecting(service="nothing"),
+        "no such service in a file": service_file("[other]\nuser=postgres", user="postgres"),
+    },
+    differs="service",
+)
+
+
+def password_file(*lines: str, mode: int = 0o600) -> Ask:
+    """Connect with a password file of these lines."""
+
+    async def connect(s: Session) -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "passwords")
+            path.write_text("\n".join(lines))
+            path.chmod(mode)
+            parts = urlsplit(s.dsn)
+            conn = await s.apg.connect(
+                host=parts.hostname, port=parts.port, user="postgres", passfile=path
+            )
+            try:
+                return conn._params.password
+            finally:
+                await conn.close()
+
+    return connect
+
+
+cases(
+    "connect",
+    {
+        "a password file": password_file("other:*:*:*:no", "*:*:*:postgres:mine", "*:*:*:*:no"),
+        "a password file without this server": password_file("# nothing", "other:*:*:*:no"),
+        "an empty password file": password_file(),
+        "a password with a colon": password_file(r"*:*:*:*:a:b"),
+    },
+)
+
+
+@case("connect", "the system's authorities", differs="system-authorities")
+async def system_authorities(s: Session) -> Any:
+    return await connecting(dsn=f"{s.dsn}?sslmode=verify-full&sslrootcert=system")(s)
+
+
 case("connect", "TLS from a server without it", differs="no-tls")(connecting(ssl="require"))
 
 

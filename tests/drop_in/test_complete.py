@@ -124,3 +124,5 @@ def test_exceptions(name: str) -> None:
     assert bases <= {base.__name__ for base in ours.__mro__}
     assert getattr(ours, "sqlstate", None) == getattr(theirs, "sqlstate", None)
     assert getattr(pgallop.asyncpg, name) is ours
+    missing = {each for each in dir(theirs) if not each.startswith("_")} - set(dir(ours))
+    assert missing <= {"get_message_class_for_sqlstate"}  # of the metaclass

@@ -38,6 +38,7 @@ ASYNCIO: list[set[str]] = [
         "deadlines",
         "described",
         "dispatch",
+        "files",
         "inbox",
         "into",
         "introspect",

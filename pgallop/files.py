@@ -1,0 +1,56 @@
+"""The user's files, read from the disk."""
+
+import os
+import stat
+import warnings
+from pathlib import Path
+
+from pgallop.errors import ClientConfigurationError, InterfaceWarning
+
+__all__ = ["LocalFiles"]
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class LocalFiles:
+    """What `pgallop.config.files.Files` asks for."""
+
+    def home(self) -> str | None:
+        try:
+            return str(Path.home())
+        except (RuntimeError, KeyError):  # neither HOME nor the system's users know it
+            return None
+
+    def exists(self, path: str) -> bool:
+        return os.path.exists(path)
+
+    def read(self, path: str) -> str | None:
+        # Bytes that are not UTF-8 come back as they were where they are sent: in a password.
+        try:
+            return Path(path).read_text("utf-8", "surrogateescape")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ClientConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+
+    def read_secret(self, path: str) -> str | None:
+        try:
+            mode = Path(path).stat().st_mode
+        except OSError:
+            return None
+        problem = ""
+        if not stat.S_ISREG(mode):
+            problem = "is no plain file"
+        elif os.name == "posix" and mode & _OTHERS:
+            problem = "can be read by others: its permissions have to be 0600 or less"
+        if problem:
+            warnings.warn(
+                f"the password file {path} is left aside: it {problem}",
+                InterfaceWarning,
+                stacklevel=2,
+            )
+            return None
+        try:
+            return self.read(path)
+        except ClientConfigurationError:
+            return None  # as libpq: the server may not want a password
