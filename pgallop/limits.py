@@ -62,6 +62,10 @@ MAX_SCRAM_ITERATIONS: Final = 100_000
 for minutes with each connection (CVE-2026-42198); PostgreSQL's default is 4,096. The option
 `scram_max_iterations`."""
 
+MAX_SALTED_PASSWORDS: Final = 32
+"""Keys of SCRAM that the process keeps for the next connection with the same password and salt, so
+that it need not derive them; the most recently used ones."""
+
 MAX_SCRAM_MESSAGE_SIZE: Final = 4096
 """Bytes of a message of SCRAM, so that salt, nonce and error text are short. PostgreSQL's have
 about 100."""

@@ -4,7 +4,6 @@ Source: PostgreSQL documentation, "Parameter Key Words" and "Environment Variabl
 chapter; a test compares the table with the one inside libpq itself (PQconndefaults).
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -110,5 +109,7 @@ SETTING_VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
 
 def nearest_parameter(keyword: str) -> str:
     """Return the part of a message that asks whether another name was meant, "" if none is near."""
+    import difflib  # needed for a message only
+
     nearest = difflib.get_close_matches(keyword, PARAMETERS, n=1, cutoff=0.7)
     return f' (did you mean "{nearest[0]}"?)' if nearest else ""

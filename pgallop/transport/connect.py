@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from pgallop.auth.salted import SaltedPasswords
 from pgallop.auth.scram import KeyParameters, derive_salted_password
 from pgallop.config.hosts import Host
 from pgallop.config.options import ConnectOptions
@@ -52,6 +53,10 @@ class Link:
     tcp: TcpOptions
     pid: int
     key: bytes
+
+
+# For all connections of the process.
+salted_passwords = SaltedPasswords()
 
 
 class TryOtherwise(Exception):
@@ -290,11 +295,14 @@ async def authenticate(
     stream.submitted()
     question = await waiter
     if isinstance(question, KeyParameters):
-        # Milliseconds of computation, or a second if a hostile server could choose: not here.
         assert password is not None
-        key = await loop.run_in_executor(None, derive_salted_password, password, question)
+        key = salted_passwords.find(password, question)
+        if key is None:
+            # Milliseconds of computation, or 20 if a hostile server could choose: not here.
+            key = await loop.run_in_executor(None, derive_salted_password, password, question)
         waiter = loop.create_future()
         startup.continue_sasl(key, waiter)
         session.send_reply(startup)
         stream.submitted()
         await waiter
+        salted_passwords.add(password, question, key)

@@ -16,7 +16,10 @@ from live import Connect, Monitor
 from psycopg import sql
 
 import pgallop
+from pgallop.auth.salted import SaltedPasswords
+from pgallop.auth.scram import KeyParameters, derive_salted_password
 from pgallop.cli.server import EmbeddedServer
+from pgallop.transport import connect as transport
 
 PASSWORD = "open sesame"
 METHODS = {"plain": "password", "hashed": "md5", "salted": "scram-sha-256"}
@@ -252,6 +255,32 @@ async def test_many_at_once(there: Connect) -> None:
     connections = await asyncio.gather(*calls)
     for conn in connections:
         await conn.close()
+
+
+async def test_the_key_is_derived_once(
+    there: Connect, strict: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And again for another password, right or wrong."""
+    derived: list[str] = []
+
+    def derive(password: str, parameters: KeyParameters) -> bytes:
+        derived.append(password)
+        return derive_salted_password(password, parameters)
+
+    monkeypatch.setattr(transport, "salted_passwords", SaltedPasswords())
+    monkeypatch.setattr(transport, "derive_salted_password", derive)
+    for _ in range(3):
+        await (await there(user="salted", password=PASSWORD)).close()
+    assert derived == [PASSWORD]
+    for _ in range(2):
+        with pytest.raises(pgallop.InvalidPasswordError):
+            await there(user="salted", password="wrong")
+    assert derived == [PASSWORD, "wrong", "wrong"]
+    with psycopg.connect(strict.dsn, autocommit=True) as admin:
+        admin.execute(f"ALTER ROLE salted PASSWORD '{PASSWORD}'".encode())  # with another salt
+    for _ in range(2):
+        await (await there(user="salted", password=PASSWORD)).close()
+    assert derived[3:] == [PASSWORD]
 
 
 async def test_the_loop_goes_on_while_the_key_is_computed(strict: EmbeddedServer) -> None:
