@@ -70,7 +70,7 @@ def test_the_sum(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
     report.add(Result(other, False, megabytes=0.5, block=0.001))
     report.finish()
     assert report.sum() == (
-        "refused 1/2  survived 1/1  crashes=0 hangs=0 untyped=1  "
+        "refused 1/2  survived 1/1  crashes=0 hangs=0 untyped=1 again=0  "
         f"peak memory 1.5 MiB ({good})  longest block 4 ms ({good})"
     )
     assert f"WRONG: {bad}" in capsys.readouterr().out
@@ -90,7 +90,9 @@ def test_the_whole_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert command.main(["--probe", probe, "--json", str(file), "-v"]) == 0
     (result,) = json.loads(file.read_text("utf-8"))
     assert result["key"] == probe
-    assert "refused 1/1  survived 0/0  crashes=0 hangs=0 untyped=0" in capsys.readouterr().out
+    assert (
+        "refused 1/1  survived 0/0  crashes=0 hangs=0 untyped=0 again=" in capsys.readouterr().out
+    )
     assert command.main(["--probe", "no such probe"]) == 2
 
 

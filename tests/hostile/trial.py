@@ -29,6 +29,9 @@ TYPED: Final = (PostgresError, InterfaceError, InternalClientError, TimeoutError
 # The caller has no answer until then: it hangs, whatever the probe allows.
 HANGING_SECONDS: Final = 20.0
 
+# How often a probe is held that takes too long.
+TRIES: Final = 3
+
 # What is told of a probe: the length of its outcome, and how many faults.
 SHOWN_CHARACTERS: Final = 100
 SHOWN_FAULTS: Final = 10
@@ -47,6 +50,7 @@ class Result:
         seconds: how long the caller waited.
         megabytes: what it took at most beside what was there; None if that cannot be known here.
         block: the longest stretch without a turn of the event loop's other work, in seconds.
+        again: how often it was held before because it took too long, and nothing else was wrong.
         faults: what is wrong, in words.
     """
 
@@ -58,6 +62,7 @@ class Result:
     seconds: float = 0.0
     megabytes: float | None = None
     block: float = 0.0
+    again: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -105,7 +110,22 @@ def call(server: HostileServer, port: int, **options: Any) -> ConnectCall:
 
 
 async def hold(server: HostileServer, key: str) -> Result:
-    """Hold the probe of that key on the running event loop."""
+    """Hold the probe of that key on the running event loop.
+
+    What takes too long by itself does so each time; once may be the machine's doing.
+    """
+    for again in range(TRIES):
+        result = await hold_once(server, key)
+        result.again = again
+        overruns = _overruns(find(key), result)
+        if result.faults or not overruns:
+            break
+    result.faults += overruns
+    return result
+
+
+async def hold_once(server: HostileServer, key: str) -> Result:
+    """Hold it, and judge all but the time that it took."""
     probe = find(key)
     result = Result(key, refused=probe.error is not None)
     complaints: list[str] = []
@@ -187,14 +207,27 @@ def _judge_error(error: Exception, probe: Probe, result: Result) -> None:
 
 
 def _judge_bounds(probe: Probe, result: Result) -> None:
-    if os.environ.get("PGALLOP_TEST_UNBOUNDED") == "1":  # the sanitizers take more of both
+    if _is_unbounded():
         return
-    if result.seconds > probe.seconds:
-        result.faults.append(f"it took {result.seconds:.2f} s, more than {probe.seconds:g}")
-    if result.block > probe.block:
-        result.faults.append(f"the loop was blocked for {result.block:.3f} s")
     if result.megabytes is not None and result.megabytes > probe.megabytes:
         result.faults.append(f"{result.megabytes:.1f} MiB, more than {probe.megabytes:g}")
+
+
+def _overruns(probe: Probe, result: Result) -> list[str]:
+    """What has taken too long, in words."""
+    found: list[str] = []
+    if _is_unbounded():
+        return found
+    if result.seconds > probe.seconds:
+        found.append(f"it took {result.seconds:.2f} s, more than {probe.seconds:g}")
+    if result.block > probe.block:
+        found.append(f"the loop was blocked for {result.block:.3f} s")
+    return found
+
+
+def _is_unbounded() -> bool:
+    """Whether time and memory do not count: the sanitizers take more of both."""
+    return os.environ.get("PGALLOP_TEST_UNBOUNDED") == "1"
 
 
 async def _judge_end(conn: Connection | None, probe: Probe, result: Result) -> None:
