@@ -1,4 +1,5 @@
 # cython: nonecheck=True
+# cython: binding=True
 # Python can make a Record without its shape (`Record.__new__(Record)`, a subclass with an __init__
 # that does not call ours); reading a column of it is an AttributeError then, and not a crash.
 """`Record`: one row, read by name, by index or as a sequence."""
