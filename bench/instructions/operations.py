@@ -51,6 +51,10 @@ async def _insert1000(connection: pgallop.Connection) -> None:
     await connection.executemany(_INSERT, _RECORDS)
 
 
+async def _copy1000(connection: pgallop.Connection) -> str:
+    return await connection.copy_records_to_table("visitors", records=_RECORDS)
+
+
 @dataclass(frozen=True)
 class Operation:
     """What is counted.
@@ -77,6 +81,7 @@ OPERATIONS = {
     "series1000": Operation(_series1000, 100),
     "rows1000": Operation(_rows1000, 30),
     "executemany1000": Operation(_insert1000, 30),
+    "copy1000": Operation(_copy1000, 30),
 }
 
 # Until statements are prepared, and memory and free lists are what they stay.

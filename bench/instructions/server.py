@@ -136,8 +136,14 @@ _PROOF = Answer((TEXTS,) * 3, (("proven", BOOL),), _row(b"\1"), b"SELECT 1")
 _TABLE = Answer((), _VISITOR, b"", b"SELECT 0")
 
 
+# COPY FROM STDIN takes what comes next instead of answering.
+_COPY = Answer((), (), b"", b"COPY 1000")
+
+
 def answer(query: str) -> Answer:
     """What is answered to `query`; a text that is not known asks for a table's columns."""
+    if query.startswith("COPY"):
+        return _COPY
     return _PROOF if query == TRACELESS else ANSWERS.get(query, _TABLE)
 
 
@@ -197,21 +203,20 @@ class Client:
         self.out.append(described.description() if is_statement else described.row_description())
 
     def _execute(self, body: bytes) -> None:
-        self.out.append(self.portal.result())
-
-    def _query(self, body: bytes) -> None:
-        """A script: COPY FROM STDIN, or a statement that returns nothing."""
-        if body.startswith(b"COPY"):
+        if self.portal is _COPY:
             formats = struct.pack(f"!bh{_COPY_IN}h", 1, _COPY_IN, *([1] * _COPY_IN))
             self.out.append(_message(b"G", formats))
             self._flush(b"")
         else:
-            self.out.append(_message(b"C", body.split(None, 1)[0].rstrip(b";\0") + b"\0"))
-            self._ready(b"")
+            self.out.append(self.portal.result())
+
+    def _query(self, body: bytes) -> None:
+        """A script that returns nothing."""
+        self.out.append(_message(b"C", body.split(None, 1)[0].rstrip(b";\0") + b"\0"))
+        self._ready(b"")
 
     def _copy_done(self, body: bytes) -> None:
-        self.out.append(_message(b"C", b"COPY 1000\0"))
-        self._ready(b"")
+        self.out.append(self.portal.result())
 
     def _close(self, body: bytes) -> None:
         self.out.append(_message(b"3"))

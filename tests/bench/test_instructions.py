@@ -1,5 +1,6 @@
 """What counts instructions: the scripted server, and what is read of callgrind's files."""
 
+import json
 import multiprocessing
 import time
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 
 import pgallop
-from bench.instructions.counting import costs
+from bench.instructions.comparing import FIGURES as FILE
+from bench.instructions.comparing import compiler, interpreter, report
+from bench.instructions.counting import Count, costs
 from bench.instructions.operations import OPERATIONS
 from bench.instructions.server import serve
 
@@ -80,3 +83,38 @@ async def test_the_scripted_server_answers_all_operations(tmp_path: Path) -> Non
     assert len(visitors) == 1000
     assert visitors[1]["name"] == "visitor 1"
     assert visitors[1]["token"].int == 1
+    assert answers["copy1000"] == "COPY 1000"
+
+
+FIGURES = {"own": {"select1": 6000}, "total": {"select1": 60_000}}
+HERE = {"compiler": compiler(), "interpreter": interpreter()}
+
+
+@pytest.mark.parametrize(
+    ("own", "total", "elsewhere", "worse"),
+    [
+        (6000, 60_000, {}, False),
+        (6180, 61_800, {}, False),
+        (6181, 60_000, {}, True),
+        (6000, 61_801, {}, True),
+        (3000, 30_000, {}, False),
+        # another build of Python takes another number for what is not ours
+        (6180, 90_000, {"interpreter": "another"}, False),
+        (6181, 60_000, {"interpreter": "another"}, True),
+        # another compiler makes other code of ours
+        (6600, 90_000, {"compiler": "another"}, False),
+        (6601, 60_000, {"compiler": "another"}, True),
+    ],
+)
+def test_what_is_a_regression(
+    own: int, total: int, elsewhere: dict[str, str], worse: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = {"select1": Count(own, total)}
+    assert bool(report(counts, {**FIGURES, **HERE, **elsewhere})) is worse
+    assert ("select1 takes more" in capsys.readouterr().err) is worse
+
+
+def test_the_figures_are_of_the_operations_there_are() -> None:
+    for version, figures in json.loads(FILE.read_text()).items():
+        assert set(figures["own"]) == set(figures["total"]) == set(OPERATIONS), version
+        assert {"compiler", "interpreter"} <= set(figures)

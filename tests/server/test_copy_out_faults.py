@@ -46,7 +46,7 @@ async def check(conn: pgallop.Connection, monitor: Monitor) -> None:
     """The connection goes on, and nothing of the COPY is left on the server."""
     assert await conn.fetchval("SELECT 42", timeout=5) == 42
     assert not conn.is_in_transaction()
-    assert monitor.state(conn.get_server_pid()) == "idle"
+    await monitor.until(conn.get_server_pid(), ["idle"])
 
 
 def alone(coroutine: Any) -> asyncio.Task[Any]:
