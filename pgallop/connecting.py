@@ -6,7 +6,7 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pgallop.codecs.codec import shown
 from pgallop.config.codecs import Geometry, Json, OutOfRange, Vectors
@@ -19,6 +19,17 @@ from pgallop.knowledge import Knowledge
 from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
 from pgallop.rows.record import Record
 from pgallop.transport.hosts import open_link
+
+# What `connection_class` says, Connection where it is not given. Python has defaults since 3.13,
+# type checkers know them by the name of the package that had them first.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    C = TypeVar("C", bound=Connection, default=Connection)
+else:
+    from typing import TypeVar
+
+    C = TypeVar("C", bound=Connection)
 
 
 def connect(
@@ -59,7 +70,7 @@ def connect(
     scram_max_iterations: int = MAX_SCRAM_ITERATIONS,
     allow_cleartext_password: bool = False,
     strict: bool = False,
-    connection_class: type[Connection] = Connection,
+    connection_class: type[C] = Connection,  # type: ignore[assignment]
     record_class: type[Record] = Record,
     keepalives: bool | int | None = None,
     keepalives_idle: int | None = None,
@@ -71,7 +82,7 @@ def connect(
     vectors: Vectors = "list",
     geometry: Geometry = "bytes",
     codecs: TypeCodecs | None = None,
-) -> "ConnectCall":
+) -> "ConnectCall[C]":
     """Connect to a PostgreSQL server.
 
     What is not given as an argument comes from the DSN, then from the service it names, then from
@@ -175,13 +186,13 @@ def connect(
     Source: PostgreSQL documentation, libpq, "Database Connection Control Functions".
     """
     arguments = locals()
-    kind: type[Connection] = arguments.pop("connection_class")
+    kind: type[C] = arguments.pop("connection_class")
     check_connection_class(kind)
     learnt = arguments.pop("knowledge")
     if learnt is not None and not isinstance(learnt, Knowledge):
         raise ClientConfigurationError(f"knowledge: expected a Knowledge, got {shown(learnt)}")
 
-    async def open_connection() -> Connection:
+    async def open_connection() -> C:
         options = resolve(
             **arguments, environ=os.environ, default_user=getpass.getuser, files=LocalFiles()
         )
@@ -206,19 +217,19 @@ def check_connection_class(kind: object) -> None:
         )
 
 
-class ConnectCall(Coroutine[Any, Any, Connection]):
+class ConnectCall(Coroutine[Any, Any, C]):
     """A call of `connect` that has not been made yet: await it, or enter it.
 
     It is a coroutine to asyncio (`create_task`, `run` and `wait_for` take it), and nothing has been
     opened if it is never used.
     """
 
-    def __init__(self, open_connection: Callable[[], Coroutine[Any, Any, Connection]]) -> None:
+    def __init__(self, open_connection: Callable[[], Coroutine[Any, Any, C]]) -> None:
         self._open = open_connection
-        self._coroutine: Coroutine[Any, Any, Connection] | None = None
-        self._connection: Connection | None = None
+        self._coroutine: Coroutine[Any, Any, C] | None = None
+        self._connection: C | None = None
 
-    def _started(self) -> Coroutine[Any, Any, Connection]:
+    def _started(self) -> Coroutine[Any, Any, C]:
         if self._coroutine is None:
             self._coroutine = self._open()
         return self._coroutine
@@ -233,12 +244,12 @@ class ConnectCall(Coroutine[Any, Any, Connection]):
         if self._coroutine is not None:
             self._coroutine.close()
 
-    def __await__(self) -> Generator[Any, Any, Connection]:
+    def __await__(self) -> Generator[Any, Any, C]:
         if self._coroutine is not None:
             raise InterfaceError("this connect() was awaited before: call it again")
         return self._started().__await__()
 
-    async def __aenter__(self) -> Connection:
+    async def __aenter__(self) -> C:
         if self._coroutine is not None:
             raise InterfaceError("this connect() was used before: call it again")
         self._connection = await self._started()

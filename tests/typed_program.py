@@ -45,6 +45,14 @@ class Named(TypedDict):
     people: int | None
 
 
+class Counting(Connection):
+    """A connection of the program's own."""
+
+    async def count(self) -> int:
+        counted: int = await self.fetchval("SELECT count(*) FROM pg_catalog.pg_class")
+        return counted
+
+
 class Row(Record):
     @property
     def shouted(self) -> str:
@@ -246,4 +254,7 @@ async def main(dsn: str) -> None:
         assert [city.name async for city in generator(conn)] == ["Oslo", "Rome"]
     plain = assert_type(await pgallop.connect(dsn, timeout=10), Connection)
     await plain.close()
+    async with pgallop.connect(dsn, connection_class=Counting) as mine:
+        assert_type(mine, Counting)
+        assert await mine.count() > 0
     await pools(dsn)

@@ -144,7 +144,9 @@ def through(dsn: str, kind: Kind) -> Connect:
     def connect(**options: Any) -> ConnectCall:
         name = f"{NAME} {next(NUMBERS)}"
         settings = {"application_name": name, **options.pop("server_settings", {})}
-        call = pgallop.connect(dsn, **{**modes, **options, "server_settings": settings})
+        call: ConnectCall = pgallop.connect(
+            dsn, **{**modes, **options, "server_settings": settings}
+        )
 
         async def open_connection() -> pgallop.Connection:
             connection = await call
