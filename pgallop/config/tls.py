@@ -60,7 +60,8 @@ class TlsOptions:
 def is_context(ssl: object) -> bool:
     """Whether this is an SSLContext."""
     # By its methods, as nothing in the layers below transport imports ssl.
-    return callable(getattr(ssl, "wrap_bio", None)) and callable(getattr(ssl, "wrap_socket", None))
+    methods = (getattr(ssl, name, None) for name in ("wrap_bio", "wrap_socket"))
+    return not isinstance(ssl, type) and all(callable(method) for method in methods)
 
 
 def resolve_tls(

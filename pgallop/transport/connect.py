@@ -204,9 +204,9 @@ async def context_for(
     loop: asyncio.AbstractEventLoop, mode: SslMode | object, options: TlsOptions
 ) -> ssl.SSLContext | None:
     """The context to shake hands with, None for no TLS."""
-    if isinstance(mode, ssl.SSLContext):
-        return mode
-    if not isinstance(mode, str) or mode == "disable":
+    if not isinstance(mode, str):
+        return cast("ssl.SSLContext", mode)  # one by its methods: libraries put theirs in its place
+    if mode == "disable":
         return None
     if reads_files(options):
         return await loop.run_in_executor(None, make_context, mode, options)

@@ -124,6 +124,11 @@ def test_the_clients_certificate() -> None:
         ask("sslcertmode=never", ssl="require")
 
 
+def test_a_class_is_no_context() -> None:
+    with pytest.raises(ClientConfigurationError, match=r"^ssl: expected .* or an SSLContext, got"):
+        ask(ssl=ssl.SSLContext)
+
+
 def test_direct() -> None:
     for way in ({"direct_tls": True}, {"dsn": "sslnegotiation=direct"}):
         modes: tuple[Any, ...] = ("require", True, CONTEXT)

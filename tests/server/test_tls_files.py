@@ -266,6 +266,28 @@ async def test_direct_where_it_is_not_understood(server: EmbeddedServer) -> None
         await call(server.port, ssl="require", direct_tls=True)
 
 
+# A context of the program's
+
+
+class Foreign:
+    """A context of another class, as libraries put in the place of Python's."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
+async def test_a_context_of_another_class_is_one(front: TlsFront, files: Files) -> None:
+    context = Foreign(ssl.create_default_context(cafile=files.ca))
+    assert await encrypted(call(front.port, ssl=context))
+    assert front.versions[-1]
+    stranger = Foreign(ssl.create_default_context(cafile=files.stranger))
+    with pytest.raises(pgallop.CannotConnectError, match="certificate verify failed"):
+        await call(front.port, ssl=stranger)
+
+
 # Modes that leave it to the server
 
 
