@@ -98,7 +98,7 @@ def resolve_tls(
 
     mode, origin = _mode(sources, ssl, find("sslrootcert"), hosts)
     direct = _direct(sources, direct_tls)
-    if direct and mode in ("allow", "prefer"):
+    if direct and mode in ("disable", "allow", "prefer"):
         raise ClientConfigurationError(
             f"{direct}: expected TLS to be required, as by ssl='require' or True, got ssl={mode!r}"
         )
@@ -110,7 +110,8 @@ def resolve_tls(
         root = path("sslrootcert") or SYSTEM
     elif mode in _STRICT_MODES:
         root = path("sslrootcert", "root.crt")
-    if root is None and mode in ("verify-ca", "verify-full"):
+    over_tcp = not all(host.is_unix for host in hosts)
+    if root is None and mode in ("verify-ca", "verify-full") and over_tcp:
         raise ClientConfigurationError(
             f"{origin}: {mode} needs the certificates of authorities to trust, and there is no "
             "file ~/.postgresql/root.crt; name one in sslrootcert, or write sslrootcert=system for "

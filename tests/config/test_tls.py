@@ -47,6 +47,15 @@ def test_verification_needs_authorities(mode: str) -> None:
         assert usual.tls.crl == f"{HOME}/root.crl"
 
 
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+def test_a_unix_socket_needs_no_authorities(mode: str) -> None:
+    """As libpq, which takes no notice of sslmode there."""
+    options = ask(environ={"PGSSLMODE": mode}, host="/tmp")
+    assert options.ssl_for(options.hosts[0]) == "disable"
+    with pytest.raises(ClientConfigurationError, match=f"{mode} needs"):
+        ask(environ={"PGSSLMODE": mode}, host=["/tmp", "db"])
+
+
 def test_require_with_authorities_checks_the_certificate() -> None:
     assert ask(ssl="require").ssl == "require"
     assert ask(ssl="require", sslrootcert="/ca").ssl == "verify-ca"
@@ -134,7 +143,7 @@ def test_direct() -> None:
         modes: tuple[Any, ...] = ("require", True, CONTEXT)
         for mode in modes:
             assert ask(ssl=mode, **way).tls.direct
-        for mode in (None, "allow", "prefer"):
+        for mode in (None, False, "disable", "allow", "prefer"):
             with pytest.raises(ClientConfigurationError, match="expected TLS to be required"):
                 ask(ssl=mode, **way)
     assert not ask("sslnegotiation=direct", ssl="require", direct_tls=False).tls.direct
