@@ -6,6 +6,7 @@ stream and the cancel connection get the same protection.
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -117,11 +118,13 @@ def make_context(mode: str, options: TlsOptions) -> ssl.SSLContext:
         try:
             # Without a password OpenSSL would ask for one at the terminal.
             context.load_cert_chain(options.cert, options.key, lambda: options.password)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError: of a password of 1024 bytes and more
             files = options.cert if options.key is None else f"{options.cert} with {options.key}"
             raise bad_file("sslcert", files, "a certificate and its private key", error) from error
     if options.key_log_file is not None:
         try:
+            # Who has the keys reads what was sent: nobody else may, as with libpq.
+            os.close(os.open(options.key_log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
             context.keylog_filename = options.key_log_file
         except OSError as error:
             raise bad_file("sslkeylogfile", options.key_log_file, "a file", error) from error
@@ -148,9 +151,9 @@ def trust(context: ssl.SSLContext, options: TlsOptions) -> None:
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
 
 
-def bad_file(keyword: str, path: str, expected: str, cause: OSError) -> ClientConfigurationError:
+def bad_file(keyword: str, path: str, expected: str, cause: Exception) -> ClientConfigurationError:
     """The error for a file that is of no use; an SSLError is an OSError, too."""
-    reason = cause.strerror or str(cause)
+    reason = getattr(cause, "strerror", None) or str(cause)
     return ClientConfigurationError(f"{keyword}: expected {expected}, in {path}: {reason}")
 
 

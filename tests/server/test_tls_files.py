@@ -213,7 +213,7 @@ async def test_a_key_with_a_password(demanding: TlsFront, files: Files) -> None:
     locked = {"ssl": "require", "sslcert": files.cert, "sslkey": files.locked_key}
     assert await encrypted(call(demanding.port, **locked, sslpassword="sesame"))
     # Without one nobody is asked at the terminal.
-    for wrong in ({}, {"sslpassword": "wrong"}):
+    for wrong in ({}, {"sslpassword": "wrong"}, {"sslpassword": "long" * 1000}):
         with pytest.raises(pgallop.ClientConfigurationError, match=r"^sslcert: expected"):
             await call(demanding.port, **locked, **wrong)
 
@@ -237,6 +237,7 @@ async def test_the_keys_are_logged(front: TlsFront, tmp_path: Path) -> None:
     path = tmp_path / "keys"
     assert await encrypted(call(front.port, ssl="require", sslkeylogfile=path))
     assert "CLIENT_TRAFFIC_SECRET_0" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(pgallop.ClientConfigurationError, match=r"^sslkeylogfile: expected a file"):
         await call(front.port, ssl="require", sslkeylogfile=tmp_path / "no" / "folder")
 
