@@ -81,8 +81,14 @@ async def open_host(
     try:
         return await open_as(options, loop, host, password, other, retry=False)
     except Exception as error:
-        error.add_note(f"tried before, {FIRST_TRIED[mode]} TLS: {failure}")
+        error.add_note(f"tried before, {FIRST_TRIED[mode]} TLS: {told(failure)}")
         raise
+
+
+def told(error: Exception) -> str:
+    """The text of an error for the note of another one, with its own notes."""
+    notes = "; ".join(getattr(error, "__notes__", ()))
+    return f"{error} ({notes})" if notes else str(error)
 
 
 # The ways to go on where the first one was refused, and what that one was.

@@ -19,7 +19,7 @@ from pgallop.errors import (
     cannot_connect,
 )
 from pgallop.session.simple_rows import SimpleRows
-from pgallop.transport.connect import Link, open_host
+from pgallop.transport.connect import Link, open_host, told
 from pgallop.wire import frontend
 
 __all__ = ["open_link"]
@@ -72,7 +72,10 @@ async def open_first(
                 if await is_of_kind(loop, link, kind):
                     return link
                 failures.append(leave(link, wanted))
-            except (CannotConnectError, CannotConnectNowError) as error:
+            except CannotConnectNowError as error:
+                error.add_note(f"while connecting to {host}")
+                failures.append(error)
+            except (CannotConnectError, TargetServerAttributeNotMatched) as error:
                 failures.append(error)
             except (PostgresError, InterfaceError, ProtocolError) as error:
                 error.add_note(f"while connecting to {host}")
@@ -83,7 +86,7 @@ async def open_first(
     )
     for other in failures:
         if other is not failure:
-            failure.add_note(f"tried as well: {other}")
+            failure.add_note(f"tried as well: {told(other)}")
     raise failure
 
 
@@ -120,16 +123,26 @@ async def is_of_kind(loop: asyncio.AbstractEventLoop, link: Link, kind: str) -> 
 
 
 async def ask(loop: asyncio.AbstractEventLoop, link: Link, query: str) -> object:
-    """The one value of a query, on a session that nobody else has yet."""
+    """The one value of a query, on a session that nobody else has yet.
+
+    A server that does not give it is none that will do, as in libpq.
+    """
     request = SimpleRows(loop.create_future(), query, builtin_registry(), False)
     link.session.submit(request)
     link.stream.submitted()
     try:
-        [row], _ = await request.waiter
+        rows, _ = await request.waiter
+        if len(rows) != 1 or len(rows[0]) != 1:
+            raise ProtocolError(f"the server did not answer {query!r} with one value")
+    except (PostgresError, InterfaceError, ProtocolError) as error:
+        link.stream.lose(error)
+        raise TargetServerAttributeNotMatched(
+            f"{link.host} does not say of what kind it is: {error}"
+        ) from error
     except BaseException as error:
         link.stream.lose(error)
         raise
-    return row[0]
+    return cast("object", rows[0][0])
 
 
 async def resolve_password(options: ConnectOptions) -> str | None:

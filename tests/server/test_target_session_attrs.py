@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,20 @@ import psycopg
 import pytest
 from fake_server import Client, FakeServer
 from live import Monitor
-from scripts import error_response
+from scripts import (
+    AUTHENTICATION_OK,
+    BOOL,
+    EMPTY_QUERY_RESPONSE,
+    authentication,
+    column,
+    command_complete,
+    data_row,
+    error_response,
+    int2,
+    message,
+    ready_for_query,
+    row_description,
+)
 
 import pgallop
 from pgallop.cli.installation import unprivileged_account
@@ -137,6 +151,46 @@ async def test_servers_that_report_nothing(server: EmbeddedServer, standby: Embe
             assert [await is_of_kind(loop, link, kind) for kind in false] == [False, False]
 
 
+ONE_BOOL = message("T", int2(1) + column("pg_is_in_recovery", BOOL, format=0))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        error_response("42501", "not for you") + ready_for_query(),
+        EMPTY_QUERY_RESPONSE + ready_for_query(),
+        ONE_BOOL + command_complete("SELECT 0") + ready_for_query(),
+        row_description() + data_row() + command_complete("SELECT 1") + ready_for_query(),
+        ONE_BOOL + data_row(b"maybe") + command_complete("SELECT 1") + ready_for_query(),
+    ],
+    ids=["closed", "an error", "nothing", "no row", "no column", "no bool"],
+)
+async def test_a_server_that_does_not_say_is_left_for_the_next(
+    server: EmbeddedServer, answer: bytes | None
+) -> None:
+    left: list[bytes] = []
+
+    async def silent(client: Client) -> None:
+        await client.startup()
+        client.send(authentication(AUTHENTICATION_OK), ready_for_query())
+        await client.until("Q")
+        if answer is not None:
+            client.send(answer)
+            left.append(await client.the_end())
+
+    async with FakeServer(silent) as fake:
+        assert await what(call(fake.port, server.port, target_session_attrs="primary")) == PRIMARY
+        with pytest.raises(
+            pgallop.TargetServerAttributeNotMatched,
+            match=f'^host "127.0.0.1", port {fake.port} does not say of what kind it is: ',
+        ):
+            await call(fake.port, target_session_attrs="primary")
+        async with asyncio.timeout(5):
+            while len(left) < 2 and answer is not None:
+                await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("bad", ["", "best", 1, "Primary"])
 async def test_bad_values(server: EmbeddedServer, bad: Any) -> None:
     if bad == "":  # as if it was not given
@@ -153,5 +207,12 @@ async def test_a_server_that_starts_is_left_for_the_next(server: EmbeddedServer)
 
     async with FakeServer(starting) as fake:
         assert await what(call(fake.port, server.port)) == PRIMARY
-        with pytest.raises(pgallop.CannotConnectNowError, match="is starting up"):
+        with pytest.raises(pgallop.CannotConnectNowError, match="is starting up") as caught:
             await call(fake.port, fake.port)
+        place = f'while connecting to host "127.0.0.1", port {fake.port}'
+        unverified = "unverified: said before authentication, by whoever answers there"
+        assert caught.value.__notes__ == [
+            unverified,
+            place,
+            f"tried as well: the database system is starting up ({unverified}; {place})",
+        ]
