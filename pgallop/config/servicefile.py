@@ -45,7 +45,7 @@ def parse_service(
         if line.startswith("["):
             if found is not None:
                 break
-            if line == f"[{name}]":
+            if line.startswith(f"[{name}]"):  # what follows is left out, as libpq does
                 found = {}
         elif found is not None:
             place = f"{path}, line {number}"
@@ -54,6 +54,8 @@ def parse_service(
                 raise ClientConfigurationError(f"{place}: expected parameter=value")
             if keyword.endswith((" ", "\t")):  # as asyncpg takes it; libpq does not
                 keyword, value = keyword.rstrip(), value.lstrip()
+            if others:  # asyncpg does not look at their case, and sslmode must not get lost
+                keyword = keyword.lower()
             keyword = "dbname" if keyword == "database" else keyword
             if keyword in _REFUSED or keyword.startswith("ldap:"):
                 raise ClientConfigurationError(f"{place}: a service cannot have {keyword[:20]!r}")

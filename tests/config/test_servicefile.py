@@ -49,7 +49,8 @@ def test_a_service() -> None:
     assert parse_service(TEXT, "other", "f") == {"host": "elsewhere"}
     for name in ("Shop", "sho", "", "shop]"):
         assert parse_service(TEXT, name, "f") is None
-    assert parse_service("[a]\r\nuser=x\r\n", "a", "f") == {"user": "x"}
+    for heading in ("[a]\r", "[a] # mine", "[a] [b]"):
+        assert parse_service(f"{heading}\nuser=x\r\n", "a", "f") == {"user": "x"}
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,11 @@ def test_bad_lines(line: str, message: str) -> None:
 
 def test_what_asyncpg_overlooks() -> None:
     assert parse_service("[a]\nwork_mem=1MB\nuser=x", "a", "f", others=True) == {"user": "x"}
+    text = "[a]\nUser=x\nSSLMODE = verify-full"
+    found = {"user": "x", "sslmode": "verify-full"}
+    assert parse_service(text, "a", "f", others=True) == found
+    with pytest.raises(ClientConfigurationError, match="no connection parameter 'User'"):
+        parse_service(text, "a", "f")
 
 
 @given(st.text(), st.text())

@@ -172,6 +172,8 @@ cases(
         "a service": service_file("[mine]\nuser=postgres\ndbname=template1"),
         "a service, and arguments": service_file("[mine]\nuser=nobody", user="postgres"),
         "a service with blanks": service_file("[mine]\nuser = postgres\ndatabase = template1"),
+        "a service in upper case": service_file("[mine] # that\nUSER=postgres\nDbName=template1"),
+        "a service that verifies": service_file("[mine]\nuser=postgres\nSSLMODE=verify-full"),
         "what a service cannot say": service_file("[mine]\nuser=postgres\nwork_mem=1MB"),
     },
 )
