@@ -189,6 +189,8 @@ class ExplainedError(Exception):
         rebuild, args, state = self.__reduce__()
         twin: Self = rebuild(*args)
         twin.__setstate__(state)
+        if hasattr(twin, "__notes__"):
+            twin.__notes__ = list(twin.__notes__)
         if self.__cause__ is not None:
             twin.__cause__ = self.__cause__
         return twin

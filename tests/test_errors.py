@@ -245,6 +245,13 @@ class TestText:
             raise errors.InterfaceError("wrong")
         assert caught.value.with_msg("very wrong").__traceback__ is caught.value.__traceback__
 
+    def test_another_message_with_notes_of_its_own(self) -> None:
+        error = errors.InterfaceError("wrong")
+        error.add_note("in step 1")
+        twin = error.with_msg("very wrong")
+        twin.add_note("in step 2")
+        assert (error.__notes__, twin.__notes__) == (["in step 1"], ["in step 1", "in step 2"])
+
     def test_by_asyncpgs_name(self) -> None:
         error = errors.PostgresError.new({**FIELDS, "C": "22012"}, "SELECT 1/0")
         assert type(error) is errors.DivisionByZeroError
