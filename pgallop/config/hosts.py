@@ -17,6 +17,7 @@ SOCKET_DIRECTORIES: Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")
 
 _NOT_IN_A_HOST: Final = re.compile(r"[\s/@\[\]]")
 _HOST_AND_PORT: Final = re.compile(r"[^:]*:[^:]*")
+_HOST_WITH_PORT: Final = re.compile(r"(?:\[([^\[\]]+)\]|([^:/@\[\]]+)(?=:))(?::([^:]*))?")
 _PORT: Final = "a port from 1 to 65535, or several with commas between them"
 # `u:a/b@h` is a host, a port and a database: what a password with a "/" in it becomes.
 _IN_A_URI: Final = ' (in a URI the "/" of a password is written %2F)'
@@ -53,12 +54,22 @@ class Host:
 
     @property
     def socket_path(self) -> str:
-        """The path of the Unix socket; a leading "@" stands for the NUL of an abstract name."""
+        """The path of the Unix socket; a leading "@" stands for the NUL of an abstract name.
+
+        One that is given itself, instead of its directory, is taken, as asyncpg does.
+        """
+        if ".s.PGSQL." in self.host:
+            return self.host
         return f"{self.host}/.s.PGSQL.{self.port}"
 
 
 def resolve_hosts(
-    sources: Sources, host: object, port: object, socket_directories: Sequence[str]
+    sources: Sources,
+    host: object,
+    port: object,
+    socket_directories: Sequence[str],
+    *,
+    others: bool = False,
 ) -> tuple[Host, ...]:
     """Pair the hosts with their ports.
 
@@ -71,14 +82,19 @@ def resolve_hosts(
         host: connect()'s argument: a str (commas separate several), a sequence of str, or None.
         port: connect()'s argument: an int, a str (commas again), a sequence of both, or None.
         socket_directories: the directories that stand in for a missing host.
+        others: hosts of a parameter or a variable may have their ports with them, as in asyncpg.
 
     Raises:
         ClientConfigurationError: a host or port is malformed, or their numbers do not match.
     """
-    given = sources.find("host", Given("host", host))
+    argument = Given("host", host)
+    given = sources.find("host", argument)
+    own_ports = None
+    if others and given is not None and given is not argument:
+        given, own_ports = _parted(given)
     names = _names(given) if given is not None else [""]
     hosts: list[Host] = []
-    for name, number in zip(names, _ports(sources, port, len(names)), strict=True):
+    for name, number in zip(names, _ports(sources, port, own_ports, len(names)), strict=True):
         stand_ins = (*socket_directories, "localhost")
         hosts.extend(Host(each, number) for each in ([name] if name else stand_ins))
     return tuple(hosts)
@@ -92,6 +108,17 @@ def _elements(given: Given, kinds: str) -> list[Given]:
     if isinstance(value, (list, tuple)) and value:
         return [given.part(element) for element in cast("Sequence[object]", value)]
     raise given.bad(kinds)
+
+
+def _parted(given: Given) -> tuple[Given, Given]:
+    """The hosts of `one:5432,[::1]:5433,two`, and the ports."""
+    names: list[str] = []
+    ports: list[str] = []
+    for text in given.text().split(","):
+        match = _HOST_WITH_PORT.fullmatch(text)
+        names.append(text if match is None else match[1] or match[2])
+        ports.append("" if match is None else match[3] or "")
+    return given.part(",".join(names)), given.part(",".join(ports))
 
 
 def _names(given: Given) -> list[str]:
@@ -120,9 +147,13 @@ def _name(given: Given) -> str:
     return name
 
 
-def _ports(sources: Sources, port: object, count: int) -> list[int]:
+def _ports(sources: Sources, port: object, own: Given | None, count: int) -> list[int]:
+    """The ports; `own`: those that came with the hosts, which count more than the environment."""
     ports: list[int | None] = [None] * count
-    for given in sources.each("port", Given("port", port)):
+    sought = list(sources.each("port", Given("port", port)))
+    if own is not None:
+        sought.insert(len(sought) - (sources.variable("PGPORT") is not None), own)
+    for given in sought:
         numbers = _numbers(given)
         if len(numbers) == 1:
             numbers *= count

@@ -214,7 +214,8 @@ def resolve(
         `resolve_hosts`; what begins with `ssl` as in `resolve_tls`. `passfile`,
         `servicefile`: files to read instead of the usual ones, `service`: a name in the latter.
         `default_user` is asked when nobody named the role. `unknown_as_settings`: parameters of the
-        DSN that libpq does not have are settings of the session, as in asyncpg.
+        DSN that libpq does not have are settings of the session, and hosts may have their ports
+        with them, as in asyncpg.
 
     Raises:
         ClientConfigurationError: a value is malformed.
@@ -230,7 +231,7 @@ def resolve(
     sources = Sources(parameters, environ)
     add_service(sources, service, servicefile, files, lenient=unknown_as_settings)
     _refuse_unsupported(sources, has_context=is_context(ssl))
-    hosts = resolve_hosts(sources, host, port, socket_directories)
+    hosts = resolve_hosts(sources, host, port, socket_directories, others=unknown_as_settings)
     mode, tls = resolve_tls(
         sources,
         ssl,

@@ -69,6 +69,7 @@ def test_a_host_knows_its_socket() -> None:
     assert not Host("localhost", 5433).is_unix
     assert Host("/tmp", 5433).socket_path == "/tmp/.s.PGSQL.5433"
     assert Host("@abstract", 1).socket_path == "@abstract/.s.PGSQL.1"
+    assert Host("/run/.s.PGSQL.5433", 1).socket_path == "/run/.s.PGSQL.5433"
 
 
 @pytest.mark.parametrize(
@@ -160,13 +161,16 @@ def by_asyncpg(dsn: str | None, **given_arguments: Any) -> tuple[list[Any], Any]
         (None, {}, {"host": ["h1", "h2"], "port": 6, "user": "ada"}),
         (None, {}, {"host": "", "user": "ada"}),
         (None, {"PGPORT": "7"}, {"user": "ada"}),
+        (None, {}, {"host": "/run/.s.PGSQL.6", "user": "ada"}),
     ],
 )
+@pytest.mark.parametrize("others", [False, True])
 def test_the_same_place_as_asyncpg(
     monkeypatch: pytest.MonkeyPatch,
     dsn: str | None,
     environ: dict[str, str],
     arguments: dict[str, Any],
+    others: bool,
 ) -> None:
     for variable in [*VARIABLES, *environ]:
         monkeypatch.delenv(variable, raising=False)
@@ -175,10 +179,41 @@ def test_the_same_place_as_asyncpg(
     places, parameters = by_asyncpg(dsn, ssl="disable", **arguments)
     # asyncpg also looks where macOS has /tmp
     theirs = [place for place in places if not str(place).startswith("/private/tmp")]
-    ours = ask(dsn, environ=environ, **arguments)
+    ours = ask(dsn, environ=environ, unknown_as_settings=others, **arguments)
     assert [
         host.socket_path if host.is_unix else (host.host, host.port) for host in ours.hosts
     ] == theirs
     assert ours.user == parameters.user
     assert ours.password == parameters.password
     assert ours.database == parameters.database
+
+
+@pytest.mark.parametrize(
+    ("dsn", "environ", "arguments"),
+    [
+        ("postgresql://ada@/shop?host=h1:6,h2:7", {}, {}),
+        ("postgresql://ada@/shop?host=h1:6,h2", {"PGPORT": "8"}, {}),
+        ("postgresql://ada@/shop?host=h1:6,h2:7&port=8,9", {}, {}),
+        ("postgresql://ada@/shop?host=h1:6,h2:7", {}, {"port": 8}),
+        ("postgresql://ada@/shop?host=[::1]:6,[::1]", {}, {}),
+        ("postgresql://ada@/shop?host=/tmp,h:6", {}, {}),
+        (None, {"PGHOST": "h:6", "PGPORT": "8"}, {"user": "ada"}),
+        (None, {"PGHOST": "h:6"}, {"user": "ada", "host": "g"}),
+    ],
+)
+def test_hosts_with_their_ports_as_in_asyncpg(
+    monkeypatch: pytest.MonkeyPatch,
+    dsn: str | None,
+    environ: dict[str, str],
+    arguments: dict[str, Any],
+) -> None:
+    test_the_same_place_as_asyncpg(monkeypatch, dsn, environ, arguments, True)
+    if "host" not in arguments:
+        with pytest.raises(ClientConfigurationError, match=r"the port goes into port|brackets"):
+            ask(dsn, environ=environ, **arguments)
+
+
+@pytest.mark.parametrize("host", ["h:x", "h:99999", "u@h:6"])
+def test_bad_ports_in_hosts(host: str) -> None:
+    with pytest.raises(ClientConfigurationError, match="PGHOST: expected a"):
+        ask(environ={"PGHOST": host}, unknown_as_settings=True)

@@ -112,6 +112,19 @@ async def several_hosts(s: Session) -> Any:
         await conn.close()
 
 
+@case("connect", "a host with its port in a parameter, and the path of a socket")
+async def hosts_with_ports(s: Session) -> Any:
+    port = urlsplit(s.dsn).port
+    folder = (await s.conn.fetchval("SHOW unix_socket_directories")).strip('"')
+    places = [f"host=127.0.0.1:1,127.0.0.1:{port}", f"host={folder}/.s.PGSQL.{port}"]
+    found = []
+    for place in places:
+        conn = await s.apg.connect(f"postgresql:///postgres?user=postgres&{place}")
+        found.append(str(conn._addr).replace(str(port), "port"))
+        await conn.close()
+    return found
+
+
 @case("connect", "a coroutine function for the password")
 async def async_password(s: Session) -> Any:
     async def password() -> str:
