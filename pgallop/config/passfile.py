@@ -16,7 +16,7 @@ __all__ = ["PassfileLine", "find_password", "parse_passfile", "passwords_for"]
 
 # A colon or a backslash in a field has a backslash before it. In the password a colon needs none:
 # libpq would end it there, asyncpg does not.
-_LINE: Final = re.compile(r"((?:\\.|[^\\:])*):" * 4 + "(.+)")
+_LINE: Final = re.compile(r"((?:\\.|[^\\:])*):" * 4 + "(.*)")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _ANY: Final = "*"
 
@@ -63,11 +63,14 @@ def _unescaped(text: str) -> str:
 def find_password(
     lines: Sequence[PassfileLine], host: Host, database: str, user: str
 ) -> str | None:
-    """Return the password of the first line that fits; a Unix socket is `localhost`, too."""
+    """Return the password of the first line that fits; a Unix socket is `localhost`, too.
+
+    If that line's is empty there is none, as in libpq: it keeps a server from those further down.
+    """
     names = (host.host, "localhost") if host.is_unix else (host.host,)
     for line in lines:
         if any(line.fits(name, host.port, database, user) for name in names):
-            return line.password
+            return line.password or None
     return None
 
 

@@ -38,7 +38,6 @@ def found(text: str, host: Host = HOST, database: str = "shop", user: str = "ada
         (r"d\b:5432:sh\op:ada:secret", "secret"),
         ("#db:5432:shop:ada:secret", None),
         (" db:5432:shop:ada:secret", None),
-        ("db:5432:shop:ada:", None),
         ("db:5432:shop:ada", None),
         ("", None),
         ("other:5432:shop:ada:secret", None),
@@ -56,6 +55,11 @@ def test_a_line(line: str, password: str | None) -> None:
 
 def test_the_first_that_fits() -> None:
     assert found("db:*:*:bob:no\n*:5432:*:ada:first\ndb:5432:shop:ada:second") == "first"
+
+
+def test_an_empty_one_ends_the_search() -> None:
+    assert found("db:*:*:ada:\n*:*:*:*:for others") is None
+    assert found("db:*:*:bob:\n*:*:*:*:secret") == "secret"
 
 
 @pytest.mark.parametrize("host", ["localhost", "/var/run/postgresql", "*"])
