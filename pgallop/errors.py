@@ -63,6 +63,7 @@ __all__ = [
     "ConnectTimeoutError",
     "ConnectionBusyError",
     "FatalPostgresError",
+    "GSSAuthenticationError",
     "InterfaceError",
     "InterfaceWarning",
     "InternalClientError",
@@ -154,6 +155,14 @@ class InternalClientError(ExplainedError):
 
 class ProtocolError(InternalClientError):
     """The server sent something that the protocol does not allow here; the connection is closed."""
+
+
+class GSSAuthenticationError(InterfaceError, InternalClientError):
+    """Kerberos has no ticket for the server, or no library, or the server has not proven itself.
+
+    The error of the library that speaks Kerberos is the `__cause__`; the hint says what to do. It
+    is an InternalClientError as well, which is what asyncpg makes of the library's errors.
+    """
 
 
 class TargetServerAttributeNotMatched(InternalClientError):
