@@ -58,6 +58,8 @@ def connect(
     ssl_min_protocol_version: str | None = None,
     ssl_max_protocol_version: str | None = None,
     sslkeylogfile: str | PathLike[str] | None = None,
+    krbsrvname: str | None = None,
+    gsslib: Literal["gssapi", "sspi"] | None = None,
     target_session_attrs: SessionAttribute | None = None,
     statement_cache_size: int = 100,
     max_cached_statement_lifetime: float = 300,
@@ -120,6 +122,10 @@ def connect(
         ssl_min_protocol_version: "TLSv1.2" by default.
         ssl_max_protocol_version: the newest there is by default.
         sslkeylogfile: a file to write the sessions' keys to, for Wireshark and the like.
+        krbsrvname: the name of the service that a Kerberos ticket is asked for, "postgres" by
+            default; the host's name is added to it.
+        gsslib: the library for Kerberos: "gssapi" (python-gssapi), or "sspi" (sspilib), the default
+            on Windows.
         target_session_attrs: what kind of server it has to be, if several hosts are given: "any",
             "read-write", "read-only", "primary", "standby" or "prefer-standby".
         statement_cache_size: how many prepared statements to keep, the most recently used ones. 0
@@ -176,6 +182,8 @@ def connect(
         ClientConfigurationError: an argument, the DSN or a variable is malformed.
         InterfaceError: `connection_class` or `record_class` is none.
         CannotConnectError: no host can be reached (an OSError, of the kind of its cause).
+        GSSAuthenticationError: the server asks for Kerberos, and there is no ticket for it, or it
+            is not who it has to be.
         TargetServerAttributeNotMatched: none is what `target_session_attrs` asks for.
         PostgresError: the server refused: wrong password, no such database, too many connections.
 

@@ -20,6 +20,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import scripts
 
+from pgallop.auth.gss import GssService
 from pgallop.codecs import numbers, text
 from pgallop.codecs.registry import Registry
 from pgallop.errors import PostgresMessage
@@ -155,12 +156,16 @@ class Conversation:
         return answer
 
     def startup(
-        self, password: str | None = None, private: bool = False, max_iterations: int = 100_000
+        self,
+        password: str | None = None,
+        private: bool = False,
+        max_iterations: int = 100_000,
+        service: GssService | None = None,
     ) -> Answer:
         """Introduce ada, who is allowed a clear password on a `private` channel only."""
         self._trace = Trace()
         user = {"user": "ada", "database": "shop"}
-        return self.submit(Startup(None, user, password, private, max_iterations))
+        return self.submit(Startup(None, user, password, private, max_iterations, service=service))
 
     def prepare_request(
         self, query: str, name: bytes = b"s1", closes: tuple[bytes, ...] = ()

@@ -201,12 +201,7 @@ def check_classes(connection_class: object, record_class: object) -> None:
     check_record_class(record_class)
 
 
-def _parse_connect_arguments(
-    *,
-    krbsrvname: str | None = None,
-    gsslib: str | None = None,
-    **arguments: Any,
-) -> tuple[ConnectionParameters, ClientConfiguration]:
+def _parse_connect_arguments(**arguments: Any) -> tuple[ConnectionParameters, ClientConfiguration]:
     """What the arguments of `connect` come to, with the DSN and the environment."""
     for name in ("host", "port"):  # as if it was not given
         arguments[name] = arguments.get(name) or None
@@ -234,8 +229,8 @@ def _parse_connect_arguments(
         ssl_negotiation="direct" if options.tls.direct else "postgres",
         server_settings=dict(arguments.get("server_settings") or {}) or None,
         target_session_attrs=SessionAttribute(options.target_session_attrs),
-        krbsrvname=krbsrvname,
-        gsslib=gsslib,
+        krbsrvname=options.gss.krbsrvname,
+        gsslib=options.gss.gsslib,
     )
     config = ClientConfiguration(
         command_timeout=options.command_timeout,

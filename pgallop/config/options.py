@@ -17,6 +17,7 @@ from pgallop.codecs.customization import Custom
 from pgallop.config.codecs import Geometry, Json, OutOfRange, Vectors, resolve_codecs
 from pgallop.config.dsn import parse_dsn
 from pgallop.config.files import NO_FILES, Files
+from pgallop.config.gss import GssOptions, resolve_gss
 from pgallop.config.hosts import SOCKET_DIRECTORIES, Host, resolve_hosts
 from pgallop.config.parameters import PARAMETERS, SETTING_VARIABLES
 from pgallop.config.passfile import passwords_for
@@ -87,6 +88,7 @@ class ConnectOptions:
             "verify-ca" (certificate checked), "verify-full" (host name checked, too), or an
             SSLContext. See `ssl_for`.
         tls: what a TLS context is made of.
+        gss: what Kerberos has to know.
         target_session_attrs: what kind of server it has to be: "any", "read-write", "read-only",
             "primary", "standby" or "prefer-standby".
         timeout: seconds for connecting, over all hosts; None waits for ever.
@@ -124,6 +126,7 @@ class ConnectOptions:
     server_settings: Mapping[str, str] = field(hash=False)
     ssl: SslMode | object = "prefer"
     tls: TlsOptions = field(default_factory=TlsOptions)
+    gss: GssOptions = field(default_factory=GssOptions)
     target_session_attrs: SessionAttribute = "any"
     timeout: float | None = CONNECT_TIMEOUT
     command_timeout: float | None = None
@@ -180,6 +183,8 @@ def resolve(
     ssl_min_protocol_version: str | None = None,
     ssl_max_protocol_version: str | None = None,
     sslkeylogfile: str | PathLike[str] | None = None,
+    krbsrvname: str | None = None,
+    gsslib: str | None = None,
     target_session_attrs: str | None = None,
     drain_timeout: float = DRAIN_TIMEOUT,
     statement_cache_size: int = STATEMENT_CACHE_SIZE,
@@ -210,8 +215,8 @@ def resolve(
 ) -> ConnectOptions:
     """Merge connect()'s arguments, the DSN, the service and the environment, the strongest first.
 
-    Args: those of `ConnectOptions`, `TcpOptions` and `resolve_codecs`; `host` and `port` as in
-        `resolve_hosts`; what begins with `ssl` as in `resolve_tls`. `passfile`,
+    Args: those of `ConnectOptions`, `TcpOptions`, `GssOptions` and `resolve_codecs`; `host` and
+        `port` as in `resolve_hosts`; what begins with `ssl` as in `resolve_tls`. `passfile`,
         `servicefile`: files to read instead of the usual ones, `service`: a name in the latter.
         `default_user` is asked when nobody named the role. `unknown_as_settings`: parameters of the
         DSN that libpq does not have are settings of the session, and hosts may have their ports
@@ -267,6 +272,7 @@ def resolve(
         server_settings=_settings(sources, server_settings, others),
         ssl=mode,
         tls=tls,
+        gss=resolve_gss(sources, krbsrvname, gsslib),
         target_session_attrs=_attribute(sources, target_session_attrs),
         timeout=_connect_timeout(sources, timeout),
         command_timeout=_seconds_or_none(Given("command_timeout", command_timeout)),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from pgallop.auth.gss import GssService, GssStep
 from pgallop.auth.salted import SaltedPasswords
 from pgallop.auth.scram import KeyParameters, derive_salted_password
 from pgallop.config.hosts import Host
@@ -132,9 +133,7 @@ async def open_as(
     except BaseException:
         sock.close()
         raise
-    private = host.is_unix or tls is not None or options.allow_cleartext_password
-    parameters = {"user": options.user, "database": options.database, **options.server_settings}
-    startup = Startup(None, parameters, password, private, options.scram_max_iterations)
+    startup = make_startup(options, host, password, encrypted=tls is not None)
     try:
         await authenticate(loop, session, stream, startup, password)
         check_settings(session.parameters)
@@ -163,6 +162,21 @@ async def open_as(
         options.tcp,
         startup.pid,
         startup.key,
+    )
+
+
+def make_startup(
+    options: ConnectOptions, host: Host, password: str | None, *, encrypted: bool
+) -> Startup:
+    gss = options.gss
+    return Startup(
+        None,
+        {"user": options.user, "database": options.database, **options.server_settings},
+        password,
+        host.is_unix or encrypted or options.allow_cleartext_password,
+        options.scram_max_iterations,
+        # A Unix socket has no host's name, which Kerberos knows a server by.
+        service=None if host.is_unix else GssService(gss.krbsrvname, host.host, gss.gsslib),
     )
 
 
@@ -312,3 +326,11 @@ async def authenticate(
         stream.submitted()
         await waiter
         salted_passwords.add(password, question, key)
+    while isinstance(question, GssStep):
+        # It reads files, and waits for the key distribution centre: not here.
+        token = await loop.run_in_executor(None, question.client.step, question.token)
+        waiter = loop.create_future()
+        if startup.continue_gss(token, waiter):
+            session.send_reply(startup)
+            stream.submitted()
+        question = await waiter

@@ -101,6 +101,12 @@ def sasl_response(writer: Writer, response: bytes) -> None:
     writer.finish_message(start)
 
 
+def gss_response(writer: Writer, token: bytes) -> None:
+    start = writer.begin_message(112)  # p
+    writer.write_bytes(token)
+    writer.finish_message(start)
+
+
 def query(writer: Writer, sql: str, prefix: bytes = b"") -> None:
     """`prefix`: SQL of our own that stands in front of the caller's."""
     data = cstring(sql, "the query")

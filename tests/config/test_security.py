@@ -74,8 +74,8 @@ def test_what_is_not_there_is_refused(keyword: str, value: str) -> None:
 
 def test_at_least_these_are_refused() -> None:
     required = {
-        *["channel_binding", "require_auth", "gssencmode", "hostaddr", "krbsrvname", "replication"],
-        *["load_balance_hosts"],
+        *["channel_binding", "require_auth", "gssencmode", "gssdelegation", "hostaddr"],
+        *["load_balance_hosts", "replication"],
     }
     assert required <= {keyword for keyword, _ in refusals()}
 

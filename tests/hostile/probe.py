@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Final
 
 from scripted_server import (
@@ -81,6 +82,7 @@ class Probe:
         value: without an error, what `ask` has to return.
         usable: the connection is to go on; otherwise it has to be closed.
         options: for `connect`, besides host, port, user and password.
+        modules: libraries by their names, in the place of those that are installed.
         seconds: all of it may take so long.
         megabytes: memory that it may take at most, in MiB, beyond what the process had.
         block: the event loop may be kept from its other work so long, in seconds.
@@ -94,6 +96,7 @@ class Probe:
     value: object = ANYTHING
     usable: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    modules: Mapping[str, ModuleType] = field(default_factory=dict)
     seconds: float = 2.0
     megabytes: float = 8.0
     block: float = 0.1

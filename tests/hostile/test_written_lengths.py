@@ -92,6 +92,7 @@ MESSAGES: dict[str, tuple[Callable[[Writer, int], object], str]] = {
         "the SASL mechanism",
     ),
     "SASLResponse": (lambda w, n: frontend.sasl_response(w, b"x" * n), "the value"),
+    "GSSResponse": (lambda w, n: frontend.gss_response(w, b"x" * n), "the value"),
     "CancelRequest": (lambda w, n: frontend.cancel_request(w, 7, b"x" * n), "the value"),
     "StartupMessage": (
         lambda w, n: frontend.startup_message(w, {"user": "x" * n}),

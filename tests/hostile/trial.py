@@ -6,11 +6,13 @@ import asyncio
 import ctypes
 import gc
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
+from unittest import mock
 
 from chaos.blocks import Memory, watched
 from event_loops import SETTLING_SECONDS, open_sockets
@@ -150,7 +152,7 @@ async def hold_once(server: HostileServer, key: str) -> Result:
 async def _hold(server: HostileServer, port: int, probe: Probe, result: Result) -> None:
     memory = new_memory()
     start = time.perf_counter()
-    with watched() as blocks:
+    with watched() as blocks, mock.patch.dict(sys.modules, probe.modules):
         conn = await _meet(server, port, probe, result)
     result.seconds = time.perf_counter() - start
     result.block = blocks.longest

@@ -50,6 +50,7 @@ MESSAGES: dict[str, tuple[Write, bytes]] = {
         b"p\0\0\0\x0aX\0\0\0\0\0",
     ),
     "SASLResponse": (lambda w: frontend.sasl_response(w, b"c=biws"), b"p\0\0\0\x0ac=biws"),
+    "GSSResponse": (lambda w: frontend.gss_response(w, b"`\0"), b"p\0\0\0\x06`\0"),
     "Query": (lambda w: frontend.query(w, "SELECT 1"), b"Q\0\0\0\x0dSELECT 1\0"),
     "Query of nothing": (lambda w: frontend.query(w, ""), b"Q\0\0\0\5\0"),
     "Query in UTF-8": (

@@ -95,8 +95,6 @@ REQUESTS = [
     for name, kind, data, words in (
         ("Kerberos", 2, b"", "by Kerberos V5"),
         ("SCM credentials", 6, b"", "by SCM credentials"),
-        ("GSSAPI", 7, b"", "by GSSAPI"),
-        ("SSPI", 9, b"", "by SSPI"),
         ("method 4", 4, b"", "by method 4"),
         ("method 13", 13, b"", "by method 13"),
         ("method 2^31-1", 2**31 - 1, b"", "by method 2147483647"),
