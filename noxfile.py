@@ -76,6 +76,29 @@ def poolers(session: nox.Session) -> None:
 
 
 @nox.session
+def kerberos(session: nox.Session) -> None:
+    """A realm, and Debian's PostgreSQL 15 in it, in both modes; as root it installs the realm's."""
+    programs = ("krb5-kdc", "krb5-admin-server", "krb5-user", "libkrb5-dev")
+    if shutil.which("apt-get") and os.getuid() == 0:
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        session.run("apt-get", "update", "-q", external=True)
+        session.run("apt-get", "install", "-q", "-y", *programs, env=quiet, external=True)
+    session.install("-r", REQUIREMENTS)
+    session.install("gssapi>=1.8")
+    for variable, expected in (("PGALLOP_REQUIRE_COMPILED", "1"), ("PGALLOP_PURE", "0")):
+        tree = Path("build", f"nox-kerberos-{expected}").absolute()
+        session.run(
+            "python", "setup.py", "-q", "build", "--build-lib", str(tree), env={variable: "1"}
+        )
+        environment = {
+            "PYTHONPATH": str(tree),
+            "PGALLOP_EXPECT_COMPILED": expected,
+            "PGALLOP_TEST_KERBEROS": "1",
+        }
+        session.run("pytest", "tests/kerberos", *session.posargs, env=environment)
+
+
+@nox.session
 @nox.parametrize("version", ["2.1", "2.0"])
 def sqlalchemy(session: nox.Session, version: str) -> None:
     """SQLAlchemy's own tests of dialects: nothing fails but what fails with asyncpg, too."""
