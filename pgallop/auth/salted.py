@@ -49,8 +49,9 @@ class SaltedPasswords:
     def add(self, password: str, parameters: KeyParameters, key: bytes) -> None:
         """Keep a key; only one that a server has accepted and proven to know."""
         self._keys[self._name(password, parameters)] = key
-        while len(self._keys) > self._limit:
-            self._keys.pop(next(iter(self._keys)), None)
+        # At one go, as an iterator would not survive what event loops of other threads keep.
+        for name in list(self._keys)[::-1][self._limit :]:
+            self._keys.pop(name, None)
 
     def _name(self, password: str, parameters: KeyParameters) -> tuple[bytes, KeyParameters]:
         text = password.encode("utf-8", "surrogatepass")

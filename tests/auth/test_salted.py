@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from pgallop.auth.salted import SaltedPasswords
 from pgallop.auth.scram import KeyParameters
@@ -37,6 +40,27 @@ def test_the_most_recently_used() -> None:
     for i in range(10 * MAX_SALTED_PASSWORDS):
         many.add(str(i), SALTED, b"")
     assert len(many._keys) == MAX_SALTED_PASSWORDS
+
+
+def test_event_loops_in_several_threads() -> None:
+    kept = SaltedPasswords(limit=3)
+    end = time.monotonic() + 1.5
+
+    def keep(thread: int) -> None:
+        parameters = [KeyParameters(b"%d %d" % (thread, i), 4096) for i in range(7)]
+        while time.monotonic() < end:
+            for each in parameters:
+                kept.add("pencil", each, b"key")
+                kept.find("pencil", each)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(keep, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(kept._keys) <= 3 + 8  # what a thread has found goes back in
 
 
 def test_the_password_is_not_kept() -> None:
