@@ -127,6 +127,8 @@ async def open_as(
     except OSError as error:  # an SSLError is one
         sock.close()
         failure = cannot_connect(host.host, host.port, error)
+        if direct and context is not None:
+            failure.add_note(DIRECT_NOTE)
         if retry and context is not None:
             raise TryOtherwise from failure
         raise failure from error
@@ -179,6 +181,11 @@ def make_startup(
         service=None if host.is_unix else GssService(gss.krbsrvname, host.host, gss.gsslib),
     )
 
+
+DIRECT_NOTE = (
+    "the TLS handshake came first (direct_tls, sslnegotiation), which PostgreSQL understands since "
+    '17, and from an SSLContext with set_alpn_protocols(["postgresql"])'
+)
 
 # invalid_authorization_specification: pg_hba.conf has no line for this user, host and encryption.
 NOT_IN_HBA = "28000"

@@ -263,8 +263,9 @@ async def test_direct(server: EmbeddedServer, files: Files) -> None:
 
 
 async def test_direct_where_it_is_not_understood(server: EmbeddedServer) -> None:
-    with pytest.raises(pgallop.CannotConnectError):
+    with pytest.raises(pgallop.CannotConnectError) as caught:
         await call(server.port, ssl="require", direct_tls=True)
+    assert [note for note in caught.value.__notes__ if "PostgreSQL understands since 17" in note]
 
 
 # A context of the program's
