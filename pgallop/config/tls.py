@@ -149,15 +149,17 @@ def _mode(
         if system:
             return "verify-full", "sslrootcert"
         return "disable" if all(host.is_unix for host in hosts) else "prefer", "ssl"
-    if not isinstance(given.value, str) or given.value not in _MODES:
+    # asyncpg takes "verify_full", too.
+    found = given.value.replace("_", "-") if isinstance(given.value, str) else None
+    if found not in _MODES:
         other = ", True, False or an SSLContext" if given.origin == "ssl" else ""
         raise given.bad(f"{either(_MODES)}{other}")
-    if system and given.value in ("allow", "prefer", "require", "verify-ca"):
+    if system and found in ("allow", "prefer", "require", "verify-ca"):
         raise ClientConfigurationError(
             f"{given.origin}: with sslrootcert=system, which is to say where anybody can have a "
-            f'certificate, it can only be "verify-full", got "{given.value}"'
+            f'certificate, it can only be "verify-full", got "{found}"'
         )
-    return str.__str__(given.value), given.origin
+    return found, given.origin
 
 
 def _direct(sources: Sources, direct_tls: object) -> str:

@@ -65,6 +65,13 @@ def test_require_with_authorities_checks_the_certificate() -> None:
         assert (options.ssl, options.tls.root_cert) == (mode, None)
 
 
+def test_modes_as_asyncpg_takes_them() -> None:
+    for mode in ("verify-ca", "verify-full"):
+        name = mode.replace("-", "_")
+        for way in ({"ssl": name}, {"dsn": f"sslmode={name}"}, {"environ": {"PGSSLMODE": name}}):
+            assert ask(**way, sslrootcert="/ca").ssl == mode
+
+
 def test_the_systems_authorities() -> None:
     for way in ({"ssl": True}, {"sslrootcert": "system"}, {"dsn": "sslrootcert=system"}):
         options = ask(**way, files=USUAL)
