@@ -207,6 +207,9 @@ def _parse_connect_arguments(**arguments: Any) -> tuple[ConnectionParameters, Cl
         arguments[name] = arguments.get(name) or None
     if isinstance(arguments.get("command_timeout"), str):
         arguments["command_timeout"] = float(arguments["command_timeout"])
+    if arguments.get("direct_tls") is not None:
+        arguments["direct_tls"] = bool(arguments["direct_tls"])
+    arguments["sslkeylogfile"] = os.environ.get("SSLKEYLOGFILE")
     if isinstance(arguments.get("ssl"), SSLMode):
         arguments["ssl"] = arguments["ssl"].name.replace("_", "-")
     options = dataclasses.replace(
@@ -220,9 +223,12 @@ def _parse_connect_arguments(**arguments: Any) -> tuple[ConnectionParameters, Cl
         codecs=CODECS,
         **CONNECTION,
     )
+    password = options.password
+    if password is None:
+        password = next(iter(options.host_passwords.values()), None)
     params = ConnectionParameters(
         user=options.user,
-        password=options.password or next(iter(options.host_passwords.values()), None),
+        password=password,
         database=options.database,
         ssl=options.ssl,
         sslmode=SSLMode.parse(options.ssl) if isinstance(options.ssl, str) else SSLMode.require,

@@ -158,6 +158,9 @@ cases(
             {"passfile": "/nowhere"},
             {"direct_tls": True},
             {"direct_tls": False},
+            {"direct_tls": 0},
+            {"direct_tls": 1},
+            {"password": ""},
             {"ssl": "verify-full"},
             {"ssl": "verify-ca"},
         )
