@@ -206,7 +206,7 @@ def guest_dsn(server: EmbeddedServer) -> Iterator[str]:
     assert users == [(42,)]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -8,6 +8,7 @@ import tracemalloc
 from ipaddress import IPv4Address
 
 import pytest
+from bounds import measures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import Oracle
@@ -171,6 +172,7 @@ def test_what_is_not_utf8_is_the_values_fault() -> None:
             builtin_registry().get(OIDS["record"]).loads(record((oid, data)))
 
 
+@measures
 @pytest.mark.parametrize(
     ("data", "text"),
     [

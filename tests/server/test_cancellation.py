@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import pytest
+from bounds import measures
 from live import Connect, Monitor
 
 import pgallop
@@ -229,6 +230,7 @@ async def test_nobody_else_is_hit(connect: Connect, tasks: int) -> None:
     assert min(crowd.outcomes["cancelled"], crowd.outcomes["answered"]) > 100, crowd.outcomes
 
 
+@measures
 async def test_nobody_else_is_hit_in_a_long_crowd(connect: Connect) -> None:
     async with connect() as conn:
         crowd = Crowd(conn, 7)

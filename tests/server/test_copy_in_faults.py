@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bounds import measures
 from chaos.blocks import Memory
 from interruption import MOMENTS, Moment, interruptions
 from live import Connect, Monitor
@@ -693,6 +694,7 @@ async def test_a_strict_connection(connect: Connect) -> None:
 # --- memory ---------------------------------------------------------------------------------------
 
 
+@measures
 async def test_any_length_takes_little_memory(connect: Connect, monitor: Monitor) -> None:
     """200 MB, of which only some hundred kilobytes are here at a time."""
     text = "x" * 20_000

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bounds import measures
 from interruption import MOMENTS, Moment, interruptions
 from live import Connect, Monitor
 from pools import new_pool
@@ -377,6 +378,7 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGESIZE")
 
 
+@measures
 def test_200_megabytes_take_little_memory(server: EmbeddedServer) -> None:
     """Through an output that is slower than the server."""
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from bounds import measures
 from chaos.blocks import Memory
 from interruption import MOMENTS, Moment, interruptions
 from live import Connect, Monitor
@@ -424,6 +425,7 @@ async def test_one_that_is_kept_keeps_no_statement(connect: Connect) -> None:
 # --- memory ---------------------------------------------------------------------------------------
 
 
+@measures
 async def test_a_million_rows(connect: Connect) -> None:
     async with connect() as conn:
         await all_of(conn.stream(SERIES, 20_000, prefetch=10_000))

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from bounds import measures
 from conversation import Answer, Conversation, at_every_split
 from scripts import (
     BIND_COMPLETE,
@@ -357,6 +358,7 @@ def test_who_reads_the_rows_goes(talk: Conversation) -> None:
     assert answer.request.finished
 
 
+@measures
 async def test_who_reads_the_rows_goes_when_there_are_too_many() -> None:
     stream = Stream(asyncio.get_running_loop(), Session(), None)
     request = CopyRows(None, BINARY_SQL, QUERY, QUERY, REGISTRY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from bounds import measures
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -162,6 +163,7 @@ UNITS = ["+", "-+", "@+", "+/*", "/*", "/**/", "'", "''", "'a'\n", "E'\\'", "$a"
 UNITS += ["1", "1.", "1e", "0x", "_", "a ", "--\n", "- ", "'' --\n", "''\n--", "''  ", "(", "é"]
 
 
+@measures
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_time_is_linear(unit: str) -> None:
     def seconds(count: int) -> float:
