@@ -254,7 +254,8 @@ def is_short(errors: str) -> bool:
             'cannot connect to host "127.0.0.1", port 1: connection refused',
         ),
         ("postgresql:///x?host=/nonexistent", "no such socket"),
-        ("service=x", "service in the DSN is not supported"),
+        ("service=x", "service in the DSN: there is no such service in"),
+        ("hostaddr=127.0.0.1", "hostaddr in the DSN is not supported"),
     ],
 )
 def test_server_out_of_reach(capsys: pytest.CaptureFixture[str], dsn: str, message: str) -> None:
