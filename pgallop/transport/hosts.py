@@ -133,7 +133,7 @@ async def ask(loop: asyncio.AbstractEventLoop, link: Link, query: str) -> object
     try:
         rows, _ = await request.waiter
         if len(rows) != 1 or len(rows[0]) != 1:
-            raise ProtocolError(f"the server did not answer {query!r} with one value")
+            raise ProtocolError("the server did not answer with one value")
     except (PostgresError, InterfaceError, ProtocolError) as error:
         link.stream.lose(error)
         raise TargetServerAttributeNotMatched(
