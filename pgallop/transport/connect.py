@@ -88,7 +88,7 @@ async def open_host(
 
 def told(error: Exception) -> str:
     """The text of an error for the note of another one, with its own notes."""
-    notes = "; ".join(getattr(error, "__notes__", ()))
+    notes = ", ".join(getattr(error, "__notes__", ()))
     return f"{error} ({notes})" if notes else str(error)
 
 
