@@ -214,5 +214,5 @@ async def test_a_server_that_starts_is_left_for_the_next(server: EmbeddedServer)
         assert caught.value.__notes__ == [
             unverified,
             place,
-            f"tried as well: the database system is starting up ({unverified}; {place})",
+            f"tried as well: the database system is starting up ({unverified}, {place})",
         ]
