@@ -23,7 +23,7 @@ SOURCES := setup.py pyproject.toml $(shell find pgallop -name '*.py' -o -name '*
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-compiled test-interpreted lint types docs model bench scale page instructions chaos fuzz hostile build clean
+.PHONY: help bytecode demo test test-compiled test-interpreted lint types docs model bench scale page instructions chaos fuzz hostile build clean
 
 help: ## list the targets
 	@echo 'Usage: make TARGET'
@@ -58,11 +58,16 @@ docs: $(DEV_INSTALLED) ## the site, in build/docs; any warning is an error
 model: $(VENV_MADE) ## the model of a shared connection, in spin; for it: ARGS='--all'
 	@$(BIN)/python model/check.py $(ARGS)
 
+# As an installation does it: where Python is told to write no bytecode, pgallop alone would be
+# compiled at every start.
+bytecode: build
+	@$(BIN)/python -m compileall -q '$(COMPILED)'
+
 # -P keeps this folder from the head of the path, where its pgallop would hide the compiled one.
-bench: build ## the comparison with other drivers; for the bench: ARGS='--help'
+bench: bytecode ## the comparison with other drivers; for the bench: ARGS='--help'
 	@PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m bench $(ARGS)
 
-scale: build ## what the cost depends on, as plots; for it: ARGS='--quick'
+scale: bytecode ## what the cost depends on, as plots; for it: ARGS='--quick'
 	@PYTHONPATH='$(CURDIR)/$(COMPILED):$(CURDIR)' $(BIN)/python -P -m bench.scale $(ARGS)
 
 page: $(DEV_INSTALLED) ## the last `make bench` and `make scale` into docs/benchmarks.md and README.md
