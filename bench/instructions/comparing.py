@@ -60,11 +60,12 @@ def keep(counts: Mapping[str, Count]) -> None:
 
 def report(counts: Mapping[str, Count], before: Mapping[str, Any]) -> list[str]:
     """Print a table; return what has become worse, in words, which are printed, too."""
-    is_ours = before.get("compiler") == compiler()
+    made_by = compiler()
+    is_ours = before.get("compiler") == made_by
     is_same = is_ours and before.get("interpreter") == interpreter()
     tolerance = TOLERANCE if is_ours else TOLERANCE_ELSEWHERE
     if before and not is_ours:
-        print(f"counted before with {before['compiler']}, now with {compiler()}")
+        print(f"counted before with {before['compiler']}, now with {made_by}")
     if before and not is_same:
         print(f"counted before on {before['interpreter']}, now on {interpreter()}")
     worse: list[str] = []

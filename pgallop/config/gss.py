@@ -2,14 +2,14 @@
 
 import sys
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, cast, get_args
 
 from pgallop.auth.gss import GssLibrary
 from pgallop.config.sources import Given, Sources, either
 
 __all__ = ["GssOptions", "resolve_gss"]
 
-_LIBRARIES: Final = ("gssapi", "sspi")
+_LIBRARIES: Final = get_args(GssLibrary)
 
 
 def _usual_library() -> GssLibrary:

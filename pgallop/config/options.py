@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from os import PathLike
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias, cast, get_args
 
 from pgallop.codecs.choices import CodecChoices
 from pgallop.codecs.customization import Custom
@@ -68,7 +68,7 @@ STATEMENT_SIZE: Final = 15360
 
 _MAX_INT32: Final = 2**31 - 1
 _STATEMENT_MODES: Final = ("named", "unnamed", "simple")
-_ATTRIBUTES: Final = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
+_ATTRIBUTES: Final = get_args(SessionAttribute)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ Source: PostgreSQL documentation, libpq, "SSL Support" and "Parameter Key Words"
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from pgallop.config.files import Files, in_home
 from pgallop.config.hosts import Host
@@ -19,7 +19,7 @@ SslMode: TypeAlias = Literal["disable", "allow", "prefer", "require", "verify-ca
 #: In the place of a file of certificates: the authorities that the system trusts.
 SYSTEM: Final = "system"
 
-_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_MODES: Final = get_args(SslMode)
 _STRICT_MODES: Final = ("require", "verify-ca", "verify-full")
 _VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _NEGOTIATIONS: Final = ("postgres", "direct")
