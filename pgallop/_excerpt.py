@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 # Long enough for a whole line of most programs, short enough to be read at a glance in a log.
 WINDOW = 100
 # How many of these stand before the place: what comes before explains more than what follows.
@@ -72,6 +70,8 @@ def _columns(text: str) -> int:
 
 def _width(char: str) -> int:
     """The columns of one character, by Unicode Standard Annex 11 and the general category."""
+    import unicodedata  # needed for a few messages only
+
     # Marks stand on the character before them; so do vowels and finals of decomposed Hangul.
     if unicodedata.category(char) in ("Mn", "Me") or "\u1160" <= char <= "\u11ff":
         return 0

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from pgallop import resolving
 from pgallop.capabilities import Capabilities, capabilities
-from pgallop.codecs import money
 from pgallop.codecs.builtin import builtin_registry
 from pgallop.codecs.customization import Customs
 from pgallop.config.options import ConnectOptions
@@ -73,11 +72,11 @@ class Connection(Queries, CopyingIn, CopyingOut, QueryLogging, TypeCodecs):
         server = (host.host, host.port, options.database, options.user, tuple(sorted(settings)))
         database = (host.host, host.port, options.database)
         scope = Scope(knowledge, server, link.session.parameters, database)
-        registry = builtin_registry(options.codecs).copy()
+        in_text = options.statement_mode == "simple"
+        choices = options.codecs._replace(money_as_text=True) if in_text else options.codecs
+        registry = builtin_registry(choices).copy()
         registry.customs = Customs(options.type_codecs)
-        if options.statement_mode == "simple":
-            registry.in_text = True
-            money.as_text(registry)
+        registry.in_text = in_text
         self._dispatch = Dispatch(link, loop, registry, self._canceller, scope, options)
         self._closing = False
         self._server_version: ServerVersion | None = None

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from pgallop import resolving
 from pgallop.codecs.codec import Codec, TypesNeeded
-from pgallop.codecs.textual import textual
 from pgallop.errors import (
     DataError,
     InFailedSQLTransactionError,
@@ -143,6 +142,8 @@ async def read_part(
         name = part.decoder.shape.names[i]
         values = [row[i] for row in rows]
         if dispatch.simple:
+            from pgallop.codecs.textual import textual
+
             columns[i] = await read_column(textual(codec), name, values)
         elif codec.format == come.format:
             columns[i] = await read_column(codec, name, values)

@@ -8,7 +8,6 @@ encoded with, the result is described again when it comes, and what was wrong is
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 
-from pgallop.codecs import money
 from pgallop.codecs.introspection import Types
 from pgallop.codecs.registry import Registry
 from pgallop.session.request import Request
@@ -236,5 +235,7 @@ def on_tags(scope: Scope, statements: StatementCache, registry: Registry, reques
 
 def unresolve(statements: StatementCache, registry: Registry) -> None:
     """The session may have another `lc_monetary`."""
+    from pgallop.codecs import money
+
     if money.unresolve(registry):
         statements.clear(forgotten=False)

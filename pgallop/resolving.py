@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from pgallop.catalogue import answered_types
-from pgallop.codecs import money
 from pgallop.codecs.codec import BINARY
 from pgallop.codecs.introspection import Types
 from pgallop.codecs.registry import Registry
@@ -153,11 +152,15 @@ async def wait_for(
 
 def question(dispatch: "Dispatch") -> Convert:
     """What does the smallest amount look like?"""
+    from pgallop.codecs import money  # few connections ever see any
+
     return Convert(dispatch.new_future(), [money.ONE_UNIT], money.MONEY, BINARY)
 
 
 def learn(dispatch: "Dispatch", answer: list[bytes]) -> None:
     """Take the answer to `question`."""
+    from pgallop.codecs import money
+
     try:
         digits = money.digits_of(answer[0])
     except ValueError as error:
@@ -170,4 +173,6 @@ def learn(dispatch: "Dispatch", answer: list[bytes]) -> None:
 def recall(dispatch: "Dispatch") -> None:
     """The session is again as it was when it began."""
     if dispatch.scope.money_digits is not None:
+        from pgallop.codecs import money
+
         money.resolve(dispatch.registry, dispatch.scope.money_digits)

@@ -335,8 +335,8 @@ def array_of(element: Codec) -> ArrayCodec:
 def register(registry: Registry) -> None:
     for vector, element in (("int2vector", "int2"), ("oidvector", "oid")):
         registry.add(VectorCodec(OIDS[vector], vector, registry.get(OIDS[element]), 0))
-    for name in ARRAYS:
-        if OIDS[name] in registry:
+    for name, oid in ARRAYS.items():
+        if OIDS[name] in registry and oid not in registry:
             codec = registry.get(OIDS[name])
             if codec.format == BINARY:
                 registry.add(array_of(codec))

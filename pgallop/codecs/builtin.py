@@ -1,27 +1,11 @@
-"""The types every PostgreSQL has, registered family by family."""
+"""The types every PostgreSQL has, registered family by family: those that most programs meet.
+
+The others are in `rare.py`, which is imported when the first of them is met.
+"""
 
 from functools import lru_cache
 
-from pgallop.codecs import (
-    arrays,
-    binary,
-    bits,
-    datetimes,
-    geometry,
-    intervals,
-    json,
-    money,
-    network,
-    numbers,
-    numeric,
-    ranges,
-    records,
-    system,
-    text,
-    text_arrays,
-    text_only,
-    uuid,
-)
+from pgallop.codecs import arrays, binary, datetimes, intervals, json, numbers, numeric, text, uuid
 from pgallop.codecs.choices import DEFAULT, CodecChoices
 from pgallop.codecs.registry import Registry
 
@@ -36,16 +20,17 @@ def builtin_registry(choices: CodecChoices = DEFAULT) -> Registry:
 def _registry(choices: CodecChoices) -> Registry:
     registry = Registry()
     registry.choices = choices
-    for family in (numbers, numeric, uuid, bits, geometry):
+    for family in (numbers, numeric, uuid):
         family.register(registry)
     for chosen in (text, binary, datetimes, intervals, json):
         chosen.register(registry, choices)
-    for family in (network, system, text_only):
-        family.register(registry)
     # Arrays look their elements up.
     arrays.register(registry)
-    money.register(registry, choices)  # with an array of its own: both wait to be resolved
-    ranges.register(registry)  # of types that are known, with arrays of their own
-    text_arrays.register(registry)
-    records.register(registry)
+    registry.add_late(_register_rare)
     return registry
+
+
+def _register_rare(registry: Registry) -> None:
+    from pgallop.codecs import rare
+
+    rare.register(registry)

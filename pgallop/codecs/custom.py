@@ -188,17 +188,10 @@ def codec_size(codec: Codec) -> int:
     return 8 if isinstance(codec, Int8Codec) else 4
 
 
-INT4 = Int4Codec(OIDS["int4"], "int4", -(2**31), 2**31 - 1)
-INT8 = Int8Codec(OIDS["int8"], "int8", -(2**63), 2**63 - 1)
-
-# The types with a tuple format, by name, with the numbers that are on the wire.
-NUMBERS: dict[str, tuple[Codec, ...]] = {
-    "date": (INT4,),
-    "time": (INT8,),
-    "timestamp": (INT8,),
-    "timestamptz": (INT8,),
-    "timetz": (INT8, INT4),
-    "interval": (INT8, INT4, INT4),
+# Of the numbers that values with a tuple format are made of.
+INTEGERS: dict[str, Codec] = {
+    "int4": Int4Codec(OIDS["int4"], "int4", -(2**31), 2**31 - 1),
+    "int8": Int8Codec(OIDS["int8"], "int8", -(2**63), 2**63 - 1),
 }
 
 

@@ -5,26 +5,12 @@ seen, and a type that is made again keeps its codec.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Literal, TypeAlias, cast
 
-from pgallop.codecs import introspection, textual
-from pgallop.codecs._oids import ARRAYS, OIDS
-from pgallop.codecs.codec import BINARY, Codec
-from pgallop.codecs.composites import CompositeCodec, DomainCodec
-from pgallop.codecs.custom import (
-    NUMBERS,
-    BytesExchange,
-    CompositeClassCodec,
-    CompositeTupleCodec,
-    CustomCodec,
-    EnumCodec,
-    IntervalExchange,
-    NumbersExchange,
-    RefusedCodec,
-    TextExchange,
-)
+from pgallop.codecs._oids import OIDS
+from pgallop.codecs.codec import Codec
 from pgallop.codecs.introspection import (
     ARRAY,
     BASE,
@@ -33,12 +19,10 @@ from pgallop.codecs.introspection import (
     ENUM,
     MULTIRANGE,
     RANGE,
+    RANGES,
     TypeInfo,
 )
-from pgallop.codecs.ranges import RANGES
 from pgallop.codecs.registry import Registry
-from pgallop.codecs.text import StrCodec, TextCodec
-from pgallop.codecs.textual_scalars import same
 
 Format: TypeAlias = Literal["text", "binary", "tuple"]
 
@@ -66,6 +50,16 @@ SQL_NAMES: Mapping[str, str] = {
     **{f"timestamp without {zone}": "timestamp" for zone in ("timezone", "time zone")},
     **{f"time with {zone}": "timetz" for zone in ("timezone", "time zone")},
     **{f"time without {zone}": "time" for zone in ("timezone", "time zone")},
+}
+
+# PostgreSQL's own types with a tuple format, and the types of the numbers that are on the wire.
+NUMBERS: Mapping[str, tuple[str, ...]] = {
+    "date": ("int4",),
+    "time": ("int8",),
+    "timestamp": ("int8",),
+    "timestamptz": ("int8",),
+    "timetz": ("int8", "int4"),
+    "interval": ("int8", "int4", "int4"),
 }
 
 
@@ -122,6 +116,8 @@ class Customs:
         custom = self._by_name.get((info.schema, info.name))
         if custom is None:
             return None
+        from pgallop.codecs.customized import codec_of
+
         return codec_of(custom, info, parts, registry)
 
     def of_own_types(self, registry: Registry) -> dict[int, Codec]:
@@ -129,6 +125,10 @@ class Customs:
 
         And those of their arrays and ranges.
         """
+        if not self._by_name:
+            return {}
+        from pgallop.codecs.customized import codec_of, family
+
         codecs: dict[int, Codec] = {}
         for (schema, name), custom in self._by_name.items():
             if schema == OWN_SCHEMA and name in OIDS and OIDS[name] in registry:
@@ -157,53 +157,6 @@ def kind_of_own(name: str) -> str:
     if name in OWN_MULTIRANGES:
         return MULTIRANGE
     return ARRAY if name.startswith("_") else BASE
-
-
-def family(name: str, codec: Codec) -> Iterator[Codec]:
-    """The codec of one of PostgreSQL's own types, and those of its arrays and ranges."""
-    yield codec
-    if name in ARRAYS:
-        yield array_of(name, codec)
-    if name in RANGES:
-        of_one, of_many = RANGES[name]
-        range_codec = introspection.ranges_of(
-            TypeInfo(OIDS[of_one], OWN_SCHEMA, of_one, RANGE), codec
-        )
-        yield from (range_codec, array_of(of_one, range_codec))
-        multirange = introspection.ranges_of(
-            TypeInfo(OIDS[of_many], OWN_SCHEMA, of_many, MULTIRANGE), range_codec
-        )
-        yield from (multirange, array_of(of_many, multirange))
-
-
-def array_of(name: str, element: Codec) -> Codec:
-    delimiter = ";" if name == "box" else ","
-    info = TypeInfo(ARRAYS[name], OWN_SCHEMA, f"_{name}", ARRAY, element.oid, delimiter)
-    return introspection.array(info, element)
-
-
-def codec_of(custom: Custom, info: TypeInfo, parts: list[Codec], registry: Registry) -> Codec:
-    """The codec of a type for which `custom` is registered; one that says why it does not do."""
-    reason = misfit(custom, info)
-    if reason:
-        return RefusedCodec(info.oid, info.name, reason)
-    if isinstance(custom, Alias):
-        return alias(custom, info, registry)
-    if isinstance(custom, TypeCodec):
-        return exchanging(custom, info, parts, registry)
-    kind: Any = custom
-    if is_enum(kind):
-        return EnumCodec(info.oid, info.name, kind)
-    reason = other_fields(kind, info)
-    if reason:
-        return RefusedCodec(info.oid, info.name, reason)
-
-    def of_class(
-        oid: int, name: str, names: tuple[str, ...], members: tuple[Codec, ...]
-    ) -> CompositeCodec:
-        return CompositeClassCodec(oid, name, names, members, kind)
-
-    return introspection.composite(info, parts, registry.in_text, of_class)
 
 
 def is_enum(kind: Any) -> bool:
@@ -279,48 +232,3 @@ def fields_of_class(kind: Any) -> dict[str, bool] | None:
     if known is not None:  # pydantic
         return {name: each.is_required() for name, each in known.items()}
     return None
-
-
-def exchanging(custom: TypeCodec, info: TypeInfo, parts: list[Codec], registry: Registry) -> Codec:
-    """The codec of two functions."""
-    plain = plain_codec(info, parts, registry)
-    exchange: Codec
-    if custom.format == "text":
-        form = textual.form_of(plain) if plain.format == BINARY else None
-        # Where both forms are the same, binary goes everywhere.
-        has_one_form = form is same and info.has_binary
-        exchange = (
-            StrCodec(info.oid, info.name)
-            if has_one_form
-            else TextExchange(info.oid, info.name, form)
-        )
-    elif custom.format == "binary":
-        exchange = BytesExchange(info.oid, info.name)
-    elif info.kind == COMPOSITE:
-        exchange = introspection.composite(info, parts, registry.in_text, CompositeTupleCodec)
-    else:
-        kind = IntervalExchange if info.name == "interval" else NumbersExchange
-        exchange = kind(info.oid, info.name, NUMBERS[info.name])
-    return CustomCodec(custom.encode, custom.decode, exchange, plain)
-
-
-def plain_codec(info: TypeInfo, parts: list[Codec], registry: Registry) -> Codec:
-    """The codec that a type has if nothing is registered for it."""
-    own = registry.plain(info.oid)
-    return introspection.codec_of(info, parts, registry) if own is None else own
-
-
-def alias(custom: Alias, info: TypeInfo, registry: Registry) -> Codec:
-    """The codec of another type, under the OID of this one."""
-    if custom.name == HSTORE:
-        base = introspection.extension_codec(info._replace(name="hstore"), registry)
-    else:
-        base = registry.plain(OIDS[own_name(OWN_SCHEMA, custom.name)])
-    assert base is not None
-    if base.format == BINARY and custom.format == "text":
-        if textual.form_of(base) is same:
-            base = TextCodec(info.oid, info.name)
-        elif not info.has_binary:
-            reason = f"the text format of {custom.name} can be read only: leave `format` out"
-            return RefusedCodec(info.oid, info.name, reason)
-    return DomainCodec(info.oid, info.name, base)

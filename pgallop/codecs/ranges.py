@@ -15,6 +15,7 @@ from pgallop.codecs import arrays, clist
 from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.arrays import ArrayCodec, TuplesCodec
 from pgallop.codecs.codec import Codec, Unencodable
+from pgallop.codecs.introspection import RANGES
 from pgallop.codecs.registry import Registry
 from pgallop.errors import ProtocolError
 from pgallop.values.range import EMPTY, LOWER_INC, LOWER_INF, UPPER_INC, UPPER_INF, Range
@@ -31,16 +32,6 @@ OF_UPPER = UPPER_INC | UPPER_INF
 new: Callable[[type[Any]], Any] = object.__new__
 
 ACCEPTED = "Range, or a tuple or list of its bounds"
-
-# By the type of the bounds.
-RANGES = {
-    "int4": ("int4range", "int4multirange"),
-    "int8": ("int8range", "int8multirange"),
-    "numeric": ("numrange", "nummultirange"),
-    "date": ("daterange", "datemultirange"),
-    "timestamp": ("tsrange", "tsmultirange"),
-    "timestamptz": ("tstzrange", "tstzmultirange"),
-}
 
 
 def is_sent(flags: int) -> bool:

@@ -1,10 +1,14 @@
 """`Registry`: which codec reads and writes which type, by OID."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from pgallop.codecs.choices import DEFAULT
 from pgallop.codecs.codec import Codec
 from pgallop.codecs.text import TextCodec
+
+# Types of users, and those of extensions, begin here (FirstNormalObjectId).
+FIRST_OID_OF_USERS = 16384
 
 
 class Source(Protocol):
@@ -35,7 +39,9 @@ class Registry:
 
     __slots__ = (
         "__weakref__",
+        "_base",
         "_by_oid",
+        "_late",
         "_made",
         "_shared",
         "choices",
@@ -48,6 +54,8 @@ class Registry:
         self._by_oid: dict[int, Codec] = {}
         self._made: dict[int, Codec] = {}
         self._shared = False
+        self._base: Registry | None = None
+        self._late: Callable[[Registry], None] | None = None
         self.source = source
         self.in_text = False
         self.choices = DEFAULT
@@ -66,12 +74,36 @@ class Registry:
 
         It is an `Unresolved` where the server has to be asked first.
         """
-        codec = self._made.get(oid) or self._by_oid.get(oid) or self._make(oid)
+        codec = self._made.get(oid) or self.plain(oid) or self._make(oid)
         return codec.bind(self)
 
     def plain(self, oid: int) -> Codec | None:
         """The codec of one of PostgreSQL's own types, whatever is registered for it."""
-        return self._by_oid.get(oid)
+        codec = self._by_oid.get(oid)
+        if codec is None and self._base is not None and oid < FIRST_OID_OF_USERS:
+            codec = self._base._complete().get(oid)
+        return codec
+
+    def add_late(self, register: Callable[["Registry"], None]) -> None:
+        """Have `register` add codecs of PostgreSQL's own types when one of them is looked for.
+
+        By this registry or one that was copied from it; all of them have these codecs then.
+        """
+        self._base = self
+        self._late = register
+
+    def _complete(self) -> dict[int, Codec]:
+        """The codecs by OID, with those that come late. Another thread may be doing the same."""
+        late = self._late
+        if late is not None:
+            twin = Registry()
+            twin.choices = self.choices
+            twin._by_oid = dict(self._by_oid)
+            late(twin)
+            for oid, codec in twin._by_oid.items():
+                self._by_oid.setdefault(oid, codec.bind(self))
+            self._late = None
+        return self._by_oid
 
     def _make(self, oid: int) -> Codec:
         codec = None if self.source is None else self.source.codec(oid, self)
@@ -87,7 +119,7 @@ class Registry:
             self._made.update(self.customs.of_own_types(self))
 
     def __contains__(self, oid: int) -> bool:
-        return oid in self._by_oid
+        return self.plain(oid) is not None
 
     def copy(self) -> "Registry":
         """A registry of its own with the same codecs, made in constant time."""
@@ -96,4 +128,5 @@ class Registry:
         twin.choices = self.choices
         twin._by_oid = self._by_oid
         twin._shared = self._shared = True
+        twin._base = self._base
         return twin

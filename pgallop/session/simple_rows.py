@@ -16,7 +16,6 @@ from typing import Any
 from pgallop import errors
 from pgallop.codecs.codec import TEXT, TypesNeeded, Unresolved, Verbatim
 from pgallop.codecs.registry import Registry
-from pgallop.codecs.textual import textual
 from pgallop.errors import ProtocolError
 from pgallop.rows.building import Unbuilt
 from pgallop.rows.decode import RowDecoder
@@ -90,6 +89,9 @@ class SimpleRows(SimpleQuery):
 
     def on_columns(self, columns: list[Field]) -> None:
         """Other rows come now."""
+        # Imported by those to whom values come in text.
+        from pgallop.codecs.textual import textual
+
         codecs = [self.registry.get(column.type_oid) for column in columns]
         unknown: list[int] = []
         for i, codec in enumerate(codecs):

@@ -30,7 +30,13 @@ from pgallop.transport.fallback import TransportStream
 from pgallop.transport.refusal import read_refusal
 from pgallop.transport.stream import SocketStream, Stream
 from pgallop.transport.tcp import set_tcp_options
-from pgallop.transport.tls import TlsChannel, make_context, reads_files, shake_hands
+from pgallop.transport.tls import (
+    TlsChannel,
+    make_context,
+    reads_files,
+    shake_hands,
+    shared_context,
+)
 from pgallop.wire import frontend
 from pgallop.wire.writer import Writer
 
@@ -200,16 +206,29 @@ async def open_socket(
         address = "\0" + path[1:] if path.startswith("@") else path
         sock = await connect_socket(loop, socket.AF_UNIX, address, tcp)
         return sock, socket.AF_UNIX, address
-    found = await loop.getaddrinfo(host.host, host.port, type=socket.SOCK_STREAM)
     failure: OSError | None = None
-    for family, _, _, _, target in found:
+    for family, target in await find_addresses(loop, host):
         try:
             sock = await connect_socket(loop, family, target, tcp)
         except OSError as error:
             failure = failure or error
             continue
-        return sock, socket.AddressFamily(family), target
+        return sock, family, target
     raise failure or OSError(f"{host.host} has no address")
+
+
+async def find_addresses(
+    loop: asyncio.AbstractEventLoop, host: Host
+) -> list[tuple[socket.AddressFamily, object]]:
+    """The addresses of a host's name, or the one that it is, for which no thread is troubled."""
+    for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
+        try:
+            socket.inet_pton(family, host.host)
+        except (OSError, ValueError):  # a ValueError: of a NUL, or what is not ASCII
+            continue
+        return [(family, (host.host, host.port, *rest))]
+    found = await loop.getaddrinfo(host.host, host.port, type=socket.SOCK_STREAM)
+    return [(socket.AddressFamily(family), target) for family, _, _, _, target in found]
 
 
 async def connect_socket(
@@ -237,7 +256,7 @@ async def context_for(
         return None
     if reads_files(options):
         return await loop.run_in_executor(None, make_context, mode, options)
-    return make_context(mode, options)
+    return shared_context(mode, options.min_version, options.max_version)
 
 
 async def start_tls(

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pgallop.auth import saslprep as saslprep_module
 from pgallop.auth import scram as scram_module
+from pgallop.auth.saslprep import saslprep
 from pgallop.auth.scram import (
     TRANSITIONS,
     KeyParameters,
@@ -20,7 +22,6 @@ from pgallop.auth.scram import (
     State,
     compute_proofs,
     derive_salted_password,
-    saslprep,
 )
 from pgallop.errors import ClientConfigurationError, InternalClientError, ProtocolError
 
@@ -450,6 +451,12 @@ def test_saslprep_leaves_printable_ascii_alone(text: str) -> None:
     assert saslprep(text) == text
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_saslprep_changes_no_ascii(text: str) -> None:
+    """So it need not be asked about a password of ASCII."""
+    assert saslprep(text) in (text, None)
+
+
 @pytest.mark.parametrize("password", ["\u0627\x31", "a\x07b", "\xad", "\u0221", ""])
 def test_a_password_without_a_saslprep_form_is_used_as_it_is(password: str) -> None:
     assert derive_salted_password(password, KeyParameters(b"salt", 2)) == hashlib.pbkdf2_hmac(
@@ -458,4 +465,5 @@ def test_a_password_without_a_saslprep_form_is_used_as_it_is(password: str) -> N
 
 
 def test_examples_in_the_docstrings() -> None:
-    assert doctest.testmod(scram_module) == (0, 6)
+    assert doctest.testmod(scram_module) == (0, 5)
+    assert doctest.testmod(saslprep_module) == (0, 1)

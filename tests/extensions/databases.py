@@ -11,7 +11,8 @@ import psycopg
 from pgallop.codecs.choices import DEFAULT, CodecChoices
 from pgallop.codecs.codec import Codec
 from pgallop.codecs.extensions import CODECS, codec_for
-from pgallop.codecs.introspection import ARRAY, TypeInfo, array
+from pgallop.codecs.introspection import ARRAY, TypeInfo
+from pgallop.codecs.user_types import array
 
 EXTENSIONS = ("citext", "cube", "hstore", "isn", "ltree", "seg", "vector", "postgis")
 

@@ -12,8 +12,9 @@ from fuzz.target import Outcome, Target
 
 from pgallop.codecs.codec import Codec
 from pgallop.codecs.extensions import CODECS, codec_for
-from pgallop.codecs.introspection import ARRAY, TypeInfo, array
+from pgallop.codecs.introspection import ARRAY, TypeInfo
 from pgallop.codecs.textual import textual
+from pgallop.codecs.user_types import array
 from pgallop.errors import ProtocolError
 from pgallop.values import Cube, SparseVector
 

@@ -31,6 +31,7 @@ ASYNCIO: list[set[str]] = [
         "copy_outputs",
         "copy_rows",
         "copy_sources",
+        "copy_transfer",
         "copying_in",
         "copying_out",
         "cursor",
