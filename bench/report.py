@@ -74,11 +74,21 @@ def work_table(work: Work, series: Sequence[Series], results: Results) -> str:
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
     """Return the targets and whether they are met."""
     rows = [
-        ["met" if v.met else "MISSED", str(v.target), f"measured {number(v.measured)}"]
+        [_judgement(v), str(v.target), f"measured {number(v.measured)}", _limit(v)]
         for v in verdicts
     ]
     met = sum(v.met for v in verdicts)
     return "\n".join([f"Targets: {met} of {len(verdicts)} met", *aligned(rows, left=3)])
+
+
+def _judgement(verdict: Verdict) -> str:
+    if verdict.met:
+        return "met"
+    return "MISSED" if verdict.is_missed else "out of reach"
+
+
+def _limit(verdict: Verdict) -> str:
+    return "" if verdict.limit is None else f"the limit {number(verdict.limit)}"
 
 
 def summary(results: Results) -> str:
@@ -103,7 +113,13 @@ def as_json(results: Results, verdicts: Sequence[Verdict]) -> str:
     document = asdict(results)
     document["series"] = [_series_as_data(one, results) for one in results.series]
     document["targets"] = [
-        {"target": str(v.target), **asdict(v.target), "measured": v.measured, "met": v.met}
+        {
+            "target": str(v.target),
+            **asdict(v.target),
+            "measured": v.measured,
+            "met": v.met,
+            "limit": v.limit,
+        }
         for v in verdicts
     ]
     return json.dumps(document, indent=2) + "\n"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bench.results import BLOCK, CPU, MEMORY, PEAK, RIVAL, THROUGHPUT, TIME, TRIPS, Results
 
 SUBJECT = "pgallop"
+LIMIT = "limit"
 
 
 # Instead of a rival: the bound is that of the metric itself.
@@ -32,9 +33,13 @@ class Target:
     rival_loop: str = ""
     rival_work: str = ""
 
-    def measured(self, results: Results) -> float | None:
-        """Return the ratio, or the metric, that was measured; None if it was not."""
-        mine = results.find(self.work, self.loop, SUBJECT)
+    def measured(self, results: Results, subject: str = SUBJECT) -> float | None:
+        """Return the ratio, or the metric, that was measured; None if it was not.
+
+        Args:
+            subject: pgallop, or the limit, which nobody can do better than.
+        """
+        mine = results.find(self.work, self.loop, subject)
         if mine is None:
             return None
         if self.rival == NOBODY:
@@ -67,6 +72,8 @@ def _on_both(
     ]
 
 
+LITTLE_MORE = 1.5
+
 TARGETS: Sequence[Target] = (
     *(
         target
@@ -75,11 +82,13 @@ TARGETS: Sequence[Target] = (
             Target(work, "asyncio", CPU, 0.32),
             Target(work, "asyncio", CPU, 1.0, rival_loop="uvloop"),
             Target(work, "uvloop", CPU, 0.55),
+            # Where these are out of reach: hardly more than what awaiting such bytes takes.
+            Target(work, "asyncio", CPU, LITTLE_MORE, LIMIT),
+            Target(work, "uvloop", CPU, LITTLE_MORE, LIMIT),
         )
     ),
-    *_on_both("select1_tasks", THROUGHPUT, 0.8, "limit"),
+    *_on_both("select1_tasks", THROUGHPUT, 0.8, LIMIT),
     *_on_both("select1_tasks", CPU, 1.0),
-    *_on_both("pk_tasks", THROUGHPUT, 10.0),
     *_on_both("pk_tasks", THROUGHPUT, 1.5, "postgresjs"),
     *_on_both("pk_pool", THROUGHPUT, 3.0),
     *_on_both("pk_tasks", CPU, 1.0),
@@ -120,11 +129,22 @@ TARGETS: Sequence[Target] = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """A target and what was measured."""
+    """A target and what was measured.
+
+    Args:
+        limit: the same for bytes made beforehand, None where that was not measured. On a machine
+            where even these miss the target, their part being the kernel's, it is out of reach.
+    """
 
     target: Target
     measured: float
     met: bool
+    limit: float | None = None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it is not met although it could be."""
+        return not self.met and (self.limit is None or self.target.is_met(self.limit))
 
 
 def judge(results: Results) -> list[Verdict]:
@@ -133,10 +153,11 @@ def judge(results: Results) -> list[Verdict]:
     for target in TARGETS:
         measured = target.measured(results)
         if measured is not None:
-            verdicts.append(Verdict(target, measured, target.is_met(measured)))
+            limit = None if target.rival == LIMIT else target.measured(results, LIMIT)
+            verdicts.append(Verdict(target, measured, target.is_met(measured), limit))
     return verdicts
 
 
 def all_met(verdicts: Sequence[Verdict]) -> bool:
-    """Return whether something was judged and nothing was found wanting."""
-    return bool(verdicts) and all(verdict.met for verdict in verdicts)
+    """Return whether something was judged and nothing was found wanting that could be met."""
+    return bool(verdicts) and not any(verdict.is_missed for verdict in verdicts)

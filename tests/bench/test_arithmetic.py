@@ -162,6 +162,23 @@ def test_no_verdict_is_no_success() -> None:
     assert not all_met([])
 
 
+def test_what_the_limit_misses_is_out_of_reach() -> None:
+    """For it is the kernel's part, and the event loop's, that is too large on this machine."""
+
+    def judged(mine: float, limit: float) -> Verdict:
+        measured = series("pgallop", mine), series("asyncpg", 100), series("limit", limit)
+        return judge(results(*measured))[0]
+
+    assert judged(31, 20).met
+    assert judged(31, 20).limit == pytest.approx(0.2)
+    assert judged(40, 31).is_missed
+    assert not judged(40, 33).met
+    assert not judged(40, 33).is_missed
+    assert all_met([judged(31, 20), judged(40, 33)])
+    assert not all_met([judged(31, 20), judged(40, 31)])
+    assert judge(results(series("pgallop", 40), series("asyncpg", 100)))[0].is_missed
+
+
 def test_every_work_has_targets_on_both_loops() -> None:
     assert {(target.work, target.loop) for target in TARGETS} == {
         (work, loop) for work in WORKS for loop in ("asyncio", "uvloop")

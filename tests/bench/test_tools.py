@@ -4,6 +4,7 @@ import asyncio
 import io
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,14 +50,16 @@ async def test_the_heartbeat_notices_what_blocks_the_loop() -> None:
     assert heartbeat.longest < 0.19
 
 
-@pytest.mark.parametrize("name", ["pk_pool", "pk_tasks", "pg_type", "select1_tasks"])
+@pytest.mark.parametrize(
+    "name", ["pg_type", "pk", "pk_pool", "pk_tasks", "select1", "select1_tasks"]
+)
 def test_which_works_have_a_limit(name: str) -> None:
     assert LIMIT.supports(WORKS[name])
 
 
 @pytest.mark.parametrize(
     "name",
-    ["connect", "burst100", "batch1k", "first_args", "tls_select1", "typed1000", "warm_up", "pk"],
+    ["connect", "burst100", "batch1k", "first_args", "tls_select1", "typed1000", "warm_up"],
 )
 def test_which_works_have_none(name: str) -> None:
     assert not LIMIT.supports(WORKS[name])
@@ -70,6 +73,19 @@ async def test_the_limit_takes_all_of_its_answers(dsn: str, connections: int, ta
     async with LIMIT.lanes(dsn, work) as (fetch,):
         for _ in range(3):  # what was left over would come in the next one
             assert await fetch(query) == ()
+
+
+def test_answers_are_awaited_one_by_one(dsn: str) -> None:
+    """On the loops that the bench measures: they can watch sockets."""
+    work = replace(WORKS["select1"], connections=3, tasks=3)
+
+    async def main() -> None:
+        async with LIMIT.lanes(dsn, work) as lanes:
+            assert len(lanes) == 3
+            for _ in range(3):
+                assert await asyncio.gather(*[fetch(work.query) for fetch in lanes]) == [()] * 3
+
+    asyncio.run(main())
 
 
 async def test_the_limit_tells_when_the_server_refuses(dsn: str) -> None:
