@@ -53,6 +53,8 @@ class Wire:
     def __init__(self, host: str, port: int) -> None:
         self._socket = socket.create_connection((host, port), _TIMEOUT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Always the same one: as large, a new one took longer than all else.
+        self._buffer = bytearray(1 << 18)
         self._burst = b""
         self._answer_size = 0
         self._missing = 0
@@ -81,7 +83,7 @@ class Wire:
 
     def receive(self) -> bool:
         """Take what there is, or wait for something; whether that was all of the answers."""
-        self._missing -= len(self._receive())
+        self._missing -= self._receive()
         return self._missing == 0
 
     def fileno(self) -> int:
@@ -94,15 +96,16 @@ class Wire:
         self._socket.sendall(request)
         answer = bytearray()
         while answer[-6:-1] != _READY_FOR_QUERY:
-            answer += self._receive()
+            answer += self._buffer[: self._receive()]
             if not beginning.startswith(answer[: len(beginning)]):
                 raise ConnectionError(
                     f"the limit understands no other answer: {bytes(answer[:80])!r}"
                 )
         return answer
 
-    def _receive(self) -> bytes:
-        received = self._socket.recv(1 << 18)
+    def _receive(self) -> int:
+        """Fill the buffer, or wait for something; how many bytes there are."""
+        received = self._socket.recv_into(self._buffer)
         if not received:
             raise ConnectionError("the server closed the connection")
         return received

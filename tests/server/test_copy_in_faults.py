@@ -60,15 +60,21 @@ async def assert_goes_on(conn: pgallop.Connection, count: int = 0) -> None:
 
 
 class Endless:
-    """Rows, or lines of text, without an end; counted, and whether they were closed."""
+    """Rows, or lines of text, without an end; counted, and whether they were closed.
+
+    `on_begun`: called when the first of them is read.
+    """
 
     def __init__(self, conn_rows: bool = True, pause: int = 1000) -> None:
         self.as_rows = conn_rows
         self.pause = pause
         self.read = 0
         self.closed = False
+        self.on_begun: Callable[[], object] | None = None
 
     def one(self) -> Any:
+        if not self.read and self.on_begun is not None:
+            self.on_begun()
         self.read += 1
         row = (self.read, f"{self.read:050}")
         return row if self.as_rows else line(row)
@@ -491,22 +497,18 @@ async def test_the_connection_goes(connect: Connect, monitor: Monitor, mode: str
         conn = await connect(statement_mode=mode)
         source = Endless()
 
-        def records(
-            conn: pgallop.Connection = conn, source: Endless = source, make: Any = make
-        ) -> Any:
-            pid = conn.get_server_pid()
+        def leave(conn: pgallop.Connection = conn) -> None:
+            if how == "by us":
+                conn.terminate()
+            else:
+                monitor.ask("SELECT pg_terminate_backend(%s)", conn.get_server_pid())
 
-            def leave() -> None:
-                if how == "by us":
-                    conn.terminate()
-                else:
-                    monitor.ask("SELECT pg_terminate_backend(%s)", pid)
-
+        def leave_soon(leave: Callable[[], None] = leave) -> None:
             asyncio.get_running_loop().call_later(0.05, leave)
-            return make(source)
 
+        source.on_begun = leave_soon
         with pytest.raises((pgallop.ConnectionDoesNotExistError, pgallop.PostgresError)):
-            await conn.copy_records_to_table("copied", records=records())
+            await conn.copy_records_to_table("copied", records=make(source))
         assert source.closed
         assert conn.is_closed()
     assert stored(monitor) == []

@@ -408,9 +408,9 @@ LAST = [
         script=proved(
             lambda server, response: signed(server, response) + OK + GO, iterations=1_000_000
         ),
-        options={"scram_max_iterations": 1_000_000},
+        options={"scram_max_iterations": 1_000_000, "timeout": 20},
         error=None,
-        seconds=10.0,
+        seconds=20.0,
         usable=True,
     ),
 ]

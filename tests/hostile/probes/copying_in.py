@@ -169,7 +169,8 @@ PROBES = [
     ),
     Probe(
         name="ReadyForQuery without a Sync",
-        script=begun(PARSED, INTO, ERROR, ready_for_query()),
+        # In one piece: behind the error alone the client would have sent its Sync.
+        script=begun(PARSED, INTO + ERROR + ready_for_query()),
         ask=copy_on,
         error=pgallop.DivisionByZeroError,
         words="division by zero",
