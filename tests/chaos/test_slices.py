@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bounds import measures
 from chaos.figures import Figures
 from chaos.lines import LINES
 from event_loops import LOOPS, run_watched
@@ -30,6 +31,9 @@ SCALES = {
     17: 0.035,
 }
 
+# How long they keep the loop busy is what these are about.
+MEASURING = {13}
+
 
 @pytest.fixture(scope="module")
 def own_server(bin_dir: Path | None) -> Iterator[EmbeddedServer]:
@@ -39,7 +43,9 @@ def own_server(bin_dir: Path | None) -> Iterator[EmbeddedServer]:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-@pytest.mark.parametrize("line", SCALES)
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, marks=measures if line in MEASURING else ()) for line in SCALES]
+)
 def test_line(
     own_server: EmbeddedServer, line: int, loop: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,7 +52,7 @@ async def test_close_has_a_deadline_and_tells_who_is_to_blame(server: EmbeddedSe
 
     task = asyncio.create_task(hold(), name="the holder")
     one_shot = asyncio.create_task(pool.fetch(SLEEP))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)  # both run by now, but for less than a second
     start = time.monotonic()
     with pytest.raises(pgallop.PoolTimeoutError) as caught:
         await pool.close(timeout=0.1)
