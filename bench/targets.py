@@ -72,6 +72,7 @@ def _on_both(
     ]
 
 
+# Of what awaiting bytes made beforehand takes.
 LITTLE_MORE = 1.5
 
 TARGETS: Sequence[Target] = (
@@ -82,7 +83,7 @@ TARGETS: Sequence[Target] = (
             Target(work, "asyncio", CPU, 0.32),
             Target(work, "asyncio", CPU, 1.0, rival_loop="uvloop"),
             Target(work, "uvloop", CPU, 0.55),
-            # Where these are out of reach: hardly more than what awaiting such bytes takes.
+            # For machines on which these are out of reach.
             Target(work, "asyncio", CPU, LITTLE_MORE, LIMIT),
             Target(work, "uvloop", CPU, LITTLE_MORE, LIMIT),
         )

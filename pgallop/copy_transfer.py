@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pgallop import preparing, repetition
 from pgallop.codecs.codec import Codec
 from pgallop.codecs.registry import Registry
-from pgallop.copy_sources import Records, Source, byte_source
+from pgallop.copy_sources import Source
 from pgallop.deadlines import timed_out
 from pgallop.errors import (
     CollateralCancelError,
@@ -27,8 +27,6 @@ from pgallop.preparing import TRIES
 from pgallop.session.copy_in import CopyIn
 from pgallop.session.session import IDLE
 from pgallop.session.statement import Statement
-
-__all__ = ["Records", "byte_source", "copy_in"]
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch

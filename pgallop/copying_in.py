@@ -105,7 +105,8 @@ class CopyingIn:
         )
         target = copying.table(table_name, schema_name, columns)
         text = self._copy_text(target, options, where)
-        from pgallop.copy_transfer import byte_source, copy_in
+        from pgallop.copy_sources import byte_source
+        from pgallop.copy_transfer import copy_in
 
         data = byte_source(source)
         return await copy_in(self._dispatch, text, None, data, timeout, progress)
@@ -149,7 +150,8 @@ class CopyingIn:
         target = copying.table(table_name, schema_name, names)
         text = self._copy_text(target, CopyOptions(format="binary"), where)
         select = copying.selected(table_name, schema_name, names)
-        from pgallop.copy_transfer import Records, copy_in
+        from pgallop.copy_sources import Records
+        from pgallop.copy_transfer import copy_in
 
         data = Records(records)
         return await copy_in(self._dispatch, text, select, data, timeout, progress)

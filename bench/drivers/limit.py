@@ -25,9 +25,7 @@ _TIMEOUT = 10.0
 # How many bursts there are of each of several sockets before they wait for one another.
 _ROUNDS = 20
 
-# Small answers, one at a time on each socket. Who does nothing else is woken for every one of them,
-# and a busy driver for several at once: that took 1.7 times asyncpg's CPU. So here they are awaited
-# on the event loop, as a driver's are.
+# Small answers, one at a time on each socket: awaited on the event loop, as a driver's are.
 _ONE_BY_ONE = frozenset({"select1", "pk"})
 
 
