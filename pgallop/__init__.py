@@ -6,6 +6,8 @@ async with pgallop.connect("postgresql://localhost/shop") as conn:
     rows = await conn.fetch("SELECT id, name FROM users WHERE id < $1", 10)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from pgallop import errors, types, values
 from pgallop import errors as exceptions
 from pgallop._sqlstate import *  # noqa: F403 (mypy does not see them through errors, in a cycle)
@@ -21,7 +23,6 @@ from pgallop.pool.creating import create_pool
 from pgallop.pool.lease import PoolConnectionProxy
 from pgallop.pool.listening import Gap
 from pgallop.pool.pool import Pool
-from pgallop.pool.stats import PoolStats
 from pgallop.query_log import LoggedQuery
 from pgallop.rows.record import Record
 from pgallop.session.outcomes import Outcome
@@ -30,6 +31,9 @@ from pgallop.transaction import Transaction
 from pgallop.types import Attribute, ServerVersion, Type
 from pgallop.values import *  # noqa: F403 (so do the classes of values)
 from pgallop.wire import reader as _reader
+
+if TYPE_CHECKING:
+    from pgallop.pool.stats import PoolStats
 
 # Whether the hot modules are compiled or interpreted.
 __compiled__: bool = not (_reader.__file__ or "").endswith(".py")
@@ -63,3 +67,12 @@ __all__ = [
 ]
 __all__ += errors.__all__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
 __all__ += values.__all__  # pyright: ignore[reportUnknownVariableType]
+
+
+def __getattr__(name: str) -> Any:
+    """What few programs name is imported when one does."""
+    if name == "PoolStats":
+        from pgallop.pool.stats import PoolStats
+
+        return PoolStats
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,10 +16,8 @@ class LocalFiles:
     """What `pgallop.config.files.Files` asks for."""
 
     def home(self) -> str | None:
-        try:
-            return str(Path.home())
-        except (RuntimeError, KeyError):  # neither HOME nor the system's users know it
-            return None
+        home = os.path.expanduser("~")
+        return None if home == "~" else home  # neither HOME nor the system's users know it
 
     def exists(self, path: str) -> bool:
         return os.path.exists(path)

@@ -8,6 +8,7 @@ encoded with, the result is described again when it comes, and what was wrong is
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 
+from pgallop.codecs._oids import OIDS
 from pgallop.codecs.introspection import Types
 from pgallop.codecs.registry import Registry
 from pgallop.session.request import Request
@@ -235,6 +236,8 @@ def on_tags(scope: Scope, statements: StatementCache, registry: Registry, reques
 
 def unresolve(statements: StatementCache, registry: Registry) -> None:
     """The session may have another `lc_monetary`."""
+    if registry.registered(OIDS["money"]) is None:
+        return
     from pgallop.codecs import money
 
     if money.unresolve(registry):

@@ -84,6 +84,10 @@ class Registry:
             codec = self._base._complete().get(oid)
         return codec
 
+    def registered(self, oid: int) -> Codec | None:
+        """The codec that was added for a type, if that was met: those that come late stay away."""
+        return self._by_oid.get(oid)
+
     def add_late(self, register: Callable[["Registry"], None]) -> None:
         """Have `register` add codecs of PostgreSQL's own types when one of them is looked for.
 

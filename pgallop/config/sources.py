@@ -3,8 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, TypeGuard, cast
 
 from pgallop.config.parameters import PARAMETERS
 from pgallop.errors import ClientConfigurationError
@@ -16,8 +15,7 @@ _UNSENDABLE: Final = re.compile("[\0\ud800-\udfff]")
 _SHOWN_CHARACTERS: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """A value, together with the name of the place where the user wrote it.
 
     Args:
@@ -100,11 +98,12 @@ class Sources:
         environ: the environment, for instance `os.environ`.
     """
 
-    __slots__ = ("_dsn", "_environ", "_service", "_service_place")
+    __slots__ = ("_dsn", "_service", "_service_place", "_variables")
 
     def __init__(self, dsn: Mapping[str, str], environ: Mapping[str, str]) -> None:
         self._dsn = dsn
-        self._environ = environ
+        # A look into `os.environ` takes longer than all else that is asked of a parameter.
+        self._variables = {name: environ[name] for name in environ if name.startswith("PG")}
         self._service: Mapping[str, str] = {}
         self._service_place = ""
 
@@ -115,7 +114,7 @@ class Sources:
 
     def each(self, keyword: str, argument: Given | None = None) -> Iterator[Given]:
         """Yield what was given for a parameter, the strongest first."""
-        if argument is not None and argument.value is not None and not argument.is_empty:
+        if _is_given(argument):
             yield argument
         if value := self._dsn.get(keyword):
             yield Given(f"{keyword} in the DSN", value, private=True)
@@ -127,9 +126,21 @@ class Sources:
 
     def find(self, keyword: str, argument: Given | None = None) -> Given | None:
         """Return the strongest of `each`, or None."""
-        return next(self.each(keyword, argument), None)
+        if _is_given(argument):
+            return argument
+        if (
+            keyword in self._dsn
+            or keyword in self._service
+            or PARAMETERS[keyword].variable in self._variables
+        ):
+            return next(self.each(keyword), None)
+        return None
 
     def variable(self, name: str) -> Given | None:
         """Return an environment variable, or None if it is unset or empty."""
-        value = self._environ.get(name)
+        value = self._variables.get(name)
         return Given(f"environment variable {name}", value) if value else None
+
+
+def _is_given(argument: Given | None) -> TypeGuard[Given]:
+    return argument is not None and argument.value is not None and not argument.is_empty

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Generator
 from math import inf
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pgallop.connection import Connection
 from pgallop.deadlines import checked_seconds
@@ -30,9 +30,11 @@ from pgallop.pool.listening import PoolNotifications
 from pgallop.pool.options import checked_sizes, taken_from
 from pgallop.pool.place import Place
 from pgallop.pool.statements import Statements, has_own_verbs
-from pgallop.pool.stats import PoolStats, stats
 from pgallop.pool.transactions import run_transaction
 from pgallop.rows.record import Record
+
+if TYPE_CHECKING:
+    from pgallop.pool.stats import PoolStats
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -383,6 +385,8 @@ class Pool(Statements, Copying):
             >>> now.in_use, now.waiting, now.wait_percentile(99)
             (10, 3, 0.002048)
         """
+        from pgallop.pool.stats import stats
+
         keeper = self._keeper
         sessions = [place.session for place in keeper.places]
         return stats(keeper.policy, keeper.counts, sessions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from pgallop.connection import Connection
 from pgallop.into import asked_for, built
@@ -87,10 +87,10 @@ class Statements:
             [<Record id=1 name='Ada'>, <Record id=2 name='Grace'>]
         """
         if not self._is_plain:
-            async with self.acquire(timeout=timeout) as connection:
-                options = given(timeout=timeout, record_class=record_class, into=into)
-                rows: list[Any] = await connection.fetch(query, *args, **options)
-                return rows
+            return cast(
+                "list[Any]",
+                await self._on_one("fetch", query, args, **given(timeout, record_class, into)),
+            )
         if into is not None or record_class is not None:
             into = asked_for(into, record_class)
         shot = self._desk.one_shot(query, args, False, timeout, into)
@@ -148,9 +148,7 @@ class Statements:
         See `Connection.fetchrow`; `timeout` and errors as for `fetch`.
         """
         if not self._is_plain:
-            async with self.acquire(timeout=timeout) as connection:
-                options = given(timeout=timeout, record_class=record_class, into=into)
-                return await connection.fetchrow(query, *args, **options)
+            return await self._on_one("fetchrow", query, args, **given(timeout, record_class, into))
         if into is not None or record_class is not None:
             into = asked_for(into, record_class)
         shot = self._desk.one_shot(query, args, True, timeout, into)
@@ -174,8 +172,7 @@ class Statements:
         See `Connection.fetchval`; `timeout` and errors as for `fetch`.
         """
         if not self._is_plain:
-            async with self.acquire(timeout=timeout) as connection:
-                return await connection.fetchval(query, *args, column=column, timeout=timeout)
+            return await self._on_one("fetchval", query, args, column=column, timeout=timeout)
         shot = self._desk.one_shot(query, args, True, timeout, None)
         try:
             answer = await shot.future
@@ -196,8 +193,7 @@ class Statements:
         session, such as settings, is reset.
         """
         if not self._is_plain:
-            async with self.acquire(timeout=timeout) as connection:
-                return await connection.execute(query, *args, timeout=timeout)
+            return cast("str", await self._on_one("execute", query, args, timeout=timeout))
         if not args:
             return await self._desk.script(query, timeout)
         shot = self._desk.one_shot(query, args, False, timeout, None)
@@ -217,8 +213,7 @@ class Statements:
         self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
     ) -> None:
         """Run a statement once for each row of arguments, see `Connection.executemany`."""
-        async with self.acquire(timeout=timeout) as connection:
-            await connection.executemany(command, args, timeout=timeout)
+        await self._on_one("executemany", command, (args,), timeout=timeout)
 
     @overload
     async def fetchmany(
@@ -263,10 +258,16 @@ class Statements:
         into: Callable[..., Any] | None = None,
     ) -> list[Any]:
         """Run a query once for each row of arguments, see `Connection.fetchmany`."""
-        async with self.acquire(timeout=timeout) as connection:
-            options = given(timeout=timeout, record_class=record_class, into=into)
-            rows: list[Any] = await connection.fetchmany(query, args, **options)
-            return rows
+        return cast(
+            "list[Any]",
+            await self._on_one("fetchmany", query, (args,), **given(timeout, record_class, into)),
+        )
+
+    # What waits in thousands is kept small: the frame of a one-shot has no room for this.
+    async def _on_one(self, verb: str, query: str, args: tuple[Any, ...], **options: Any) -> Any:
+        """Call the method `verb` of a connection that is acquired for it."""
+        async with self.acquire(timeout=options.get("timeout")) as connection:
+            return await getattr(connection, verb)(query, *args, **options)
 
 
 def has_own_verbs(kind: type[Connection]) -> bool:
@@ -274,6 +275,7 @@ def has_own_verbs(kind: type[Connection]) -> bool:
     return any(getattr(kind, verb) is not getattr(Connection, verb) for verb in VERBS)
 
 
-def given(**options: Any) -> dict[str, Any]:
-    """The options that are not None: a `connection_class` may have methods that know fewer."""
+def given(timeout: float | None, record_class: Any, into: Any) -> dict[str, Any]:
+    """Those that are not None: a `connection_class` may have methods that know fewer."""
+    options = {"timeout": timeout, "record_class": record_class, "into": into}
     return {name: value for name, value in options.items() if value is not None}

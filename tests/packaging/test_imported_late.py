@@ -15,6 +15,7 @@ LATE = (
     "pgallop.codecs.records",
     "pgallop.codecs.textual",
     "pgallop.codecs.user_types",
+    "pgallop.pool.stats",
     "pgallop.rows.planning",
     "pgallop.sqlalchemy",
     "shapely",
@@ -46,3 +47,13 @@ for name in "bool int4 numeric text bytea timestamptz interval jsonb uuid".split
 """
     assert not loaded_by(program).intersection(LATE)
     assert "pgallop.codecs.rare" in loaded_by(f"{program}\nregistry.get(OIDS['point'])")
+
+
+def test_a_setting_of_a_session_needs_no_others() -> None:
+    program = """
+from pgallop.codecs.builtin import builtin_registry
+from pgallop.knowledge import unresolve
+from pgallop.statement_cache import StatementCache
+unresolve(StatementCache(100, 1000, 0.0), builtin_registry().copy())
+"""
+    assert not loaded_by(program).intersection(LATE)
