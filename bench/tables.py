@@ -73,7 +73,8 @@ def results(run: Figures, source: Path) -> str:
 def scale(figures: Figures, source: Path) -> str:
     """Return the part of the page about scale: a plot of each sweep, and what bounds it."""
     versions = " and ".join(f"{name} {version}" for name, version in figures["versions"].items())
-    measured = f"{figures['rounds']} rounds of {figures['seconds']:g} s"
+    rounds = figures["rounds"]
+    measured = f"{rounds} round{'s' * (rounds > 1)} of {figures['seconds']:g} s"
     parts = [
         f"{versions}, on {figures['loop']}; {_facts(figures)}; {measured}."
         f" [All figures]({source.as_posix()})."
