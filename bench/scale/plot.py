@@ -75,7 +75,7 @@ def _draw_view(panel: Axes, sweep: Sweep, view: View, lines: Sequence[Line]) -> 
         )
     panel.set_title(view.title, fontsize="medium")
     panel.set_xlabel(sweep.axis)
-    plain = FuncFormatter(lambda value, _: f"{value:,.9g}")
+    plain = FuncFormatter(lambda value, _: short(value))
     if sweep.is_logarithmic:
         panel.set_xscale("log")
         panel.xaxis.set_minor_locator(NullLocator())
@@ -89,3 +89,16 @@ def _draw_view(panel: Axes, sweep: Sweep, view: View, lines: Sequence[Line]) -> 
     panel.spines[["top", "right"]].set_visible(False)
     panel.grid(color=_GRID)
     panel.set_axisbelow(True)
+
+
+def short(value: float) -> str:
+    """A number as it stands at an axis, where there is little room.
+
+    Example:
+        >>> short(5000.0), short(25_000.0), short(10_000_000.0)
+        ('5,000', '25k', '10M')
+    """
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if value >= max(size, 10_000) and value % (size / 10) == 0:
+            return f"{value / size:,.9g}{unit}"
+    return f"{value:,.9g}"

@@ -12,13 +12,21 @@ import pytest
 import pgallop
 from bench.results import CPU, PEAK, THROUGHPUT, Results, Sample, Series
 from bench.scale.figures import lines_of, table
-from bench.scale.plot import draw_all
+from bench.scale.plot import draw_all, short
 from bench.scale.sweeps import SWEEPS, delays
 
 pytestmark = pytest.mark.once
 
 CHECKOUT = Path(__file__).parents[2]
 TIMEOUT = 50
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.25, "0.25"), (5000.0, "5,000"), (24_000.0, "24k"), (12_345.0, "12,345"), (1e7, "10M")],
+)
+def test_numbers_at_an_axis(value: float, text: str) -> None:
+    assert short(value) == text
 
 
 def test_each_curve_has_works_of_its_own() -> None:
