@@ -8,11 +8,11 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Final
-from unittest import mock
 
 from chaos.blocks import Memory, watched
 from event_loops import SETTLING_SECONDS, open_sockets
@@ -97,6 +97,19 @@ def frozen_heap() -> Iterator[None]:
         gc.unfreeze()
 
 
+@contextmanager
+def libraries(modules: Mapping[str, ModuleType]) -> Iterator[None]:
+    """Have these in the place of those that are installed; all else that is imported stays."""
+    installed = {name: sys.modules[name] for name in modules if name in sys.modules}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in modules:
+            del sys.modules[name]
+        sys.modules.update(installed)
+
+
 def new_memory() -> Memory | None:
     """The measurement of memory, where the system has one."""
     try:
@@ -152,7 +165,7 @@ async def hold_once(server: HostileServer, key: str) -> Result:
 async def _hold(server: HostileServer, port: int, probe: Probe, result: Result) -> None:
     memory = new_memory()
     start = time.perf_counter()
-    with watched() as blocks, mock.patch.dict(sys.modules, probe.modules):
+    with watched() as blocks, libraries(probe.modules):
         conn = await _meet(server, port, probe, result)
     result.seconds = time.perf_counter() - start
     result.block = blocks.longest
