@@ -70,7 +70,7 @@ class Statements:
         timeout: float | None = None,
         record_class: type[Record] | None = None,
         into: Callable[..., Any] | None = None,
-    ) -> list[Any]:
+    ) -> Any:
         """Run a query on any connection and return its rows, see `Connection.fetch`.
 
         Args:
@@ -87,10 +87,7 @@ class Statements:
             [<Record id=1 name='Ada'>, <Record id=2 name='Grace'>]
         """
         if not self._is_plain:
-            return cast(
-                "list[Any]",
-                await self._on_one("fetch", query, args, **given(timeout, record_class, into)),
-            )
+            return await self._on_one("fetch", query, args, timeout, record_class, into)
         if into is not None or record_class is not None:
             into = asked_for(into, record_class)
         shot = self._desk.one_shot(query, args, False, timeout, into)
@@ -148,7 +145,7 @@ class Statements:
         See `Connection.fetchrow`; `timeout` and errors as for `fetch`.
         """
         if not self._is_plain:
-            return await self._on_one("fetchrow", query, args, **given(timeout, record_class, into))
+            return await self._on_one("fetchrow", query, args, timeout, record_class, into)
         if into is not None or record_class is not None:
             into = asked_for(into, record_class)
         shot = self._desk.one_shot(query, args, True, timeout, into)
@@ -172,7 +169,7 @@ class Statements:
         See `Connection.fetchval`; `timeout` and errors as for `fetch`.
         """
         if not self._is_plain:
-            return await self._on_one("fetchval", query, args, column=column, timeout=timeout)
+            return await self._on_one("fetchval", query, args, timeout, column=column)
         shot = self._desk.one_shot(query, args, True, timeout, None)
         try:
             answer = await shot.future
@@ -193,7 +190,7 @@ class Statements:
         session, such as settings, is reset.
         """
         if not self._is_plain:
-            return cast("str", await self._on_one("execute", query, args, timeout=timeout))
+            return cast("str", await self._on_one("execute", query, args, timeout))
         if not args:
             return await self._desk.script(query, timeout)
         shot = self._desk.one_shot(query, args, False, timeout, None)
@@ -213,7 +210,7 @@ class Statements:
         self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
     ) -> None:
         """Run a statement once for each row of arguments, see `Connection.executemany`."""
-        await self._on_one("executemany", command, (args,), timeout=timeout)
+        await self._on_one("executemany", command, (args,), timeout)
 
     @overload
     async def fetchmany(
@@ -260,22 +257,30 @@ class Statements:
         """Run a query once for each row of arguments, see `Connection.fetchmany`."""
         return cast(
             "list[Any]",
-            await self._on_one("fetchmany", query, (args,), **given(timeout, record_class, into)),
+            await self._on_one("fetchmany", query, (args,), timeout, record_class, into),
         )
 
     # What waits in thousands is kept small: the frame of a one-shot has no room for this.
-    async def _on_one(self, verb: str, query: str, args: tuple[Any, ...], **options: Any) -> Any:
-        """Call the method `verb` of a connection that is acquired for it."""
-        async with self.acquire(timeout=options.get("timeout")) as connection:
-            return await getattr(connection, verb)(query, *args, **options)
+    async def _on_one(
+        self,
+        verb: str,
+        query: str,
+        args: tuple[Any, ...],
+        timeout: float | None,
+        record_class: type[Record] | None = None,
+        into: Callable[..., Any] | None = None,
+        **others: Any,
+    ) -> Any:
+        """Call the method `verb` of a connection that is acquired for it.
+
+        What is None is not passed on: a `connection_class` may have methods that know fewer.
+        """
+        options = {"timeout": timeout, "record_class": record_class, "into": into}
+        given = {name: value for name, value in options.items() if value is not None}
+        async with self.acquire(timeout=timeout) as connection:
+            return await getattr(connection, verb)(query, *args, **given, **others)
 
 
 def has_own_verbs(kind: type[Connection]) -> bool:
     """Whether a class of connections runs statements in another way than Connection."""
     return any(getattr(kind, verb) is not getattr(Connection, verb) for verb in VERBS)
-
-
-def given(timeout: float | None, record_class: Any, into: Any) -> dict[str, Any]:
-    """Those that are not None: a `connection_class` may have methods that know fewer."""
-    options = {"timeout": timeout, "record_class": record_class, "into": into}
-    return {name: value for name, value in options.items() if value is not None}

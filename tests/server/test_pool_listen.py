@@ -214,6 +214,19 @@ async def test_closed_while_it_begins(server: EmbeddedServer) -> None:
         assert await asyncio.wait_for(task, 5) == []
 
 
+async def test_closed_when_it_has_just_got_its_connection(server: EmbeddedServer) -> None:
+    """It was given one, and close() comes before its task is woken for that."""
+    pool = await new_pool(server, max_size=1)
+    held = await pool.acquire()
+    task = asyncio.create_task(rest(pool.listen("a")))
+    while not pool.get_stats().waiting:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await pool.release(held)
+        await pool.close()
+        assert await task == []
+
+
 async def test_connections_are_replaced(server: EmbeddedServer, monitor: Monitor) -> None:
     async with whole(new_pool(server)) as pool, pool.listen("a") as events:
         await gap_of(events)
