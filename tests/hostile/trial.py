@@ -21,6 +21,9 @@ from hostile.probe import Probe
 from hostile.server import HostileServer
 
 import pgallop
+
+# What is imported when the first of its types is met would count as what that probe takes.
+import pgallop.codecs.rare
 from pgallop.connecting import ConnectCall
 from pgallop.connection import Connection
 from pgallop.errors import InterfaceError, InternalClientError, PostgresError
