@@ -148,10 +148,9 @@ class PoolNotifications:
     async def _open(self) -> None:
         connection = await self._pool.acquire()
         self._connection = connection
-        if self._stopped.is_set():  # between this task's getting it and its being woken for it
-            self.give_back()
-            raise StopAsyncIteration
         try:
+            if self._stopped.is_set():  # between this task's getting it and its being woken for it
+                raise StopAsyncIteration
             stream = connection.notifications(*self._channels, size=self._size)
             await stream.__aenter__()
         except BaseException:
