@@ -154,15 +154,9 @@ def run(
     Raises:
         BenchError: drivers disagree about the rows, pgallop fails, or a client process does.
     """
-    with ExitStack() as stack:
-        clients = [
-            stack.enter_context(Client(driver, loop, plan.places))
-            for loop in plan.loops
-            for driver in plan.drivers
-        ]
-        for client in clients:
-            results.versions[client.driver] = client.version()
-        for family in families(plan.works):
+    for family in families(plan.works):
+        with ExitStack() as stack:
+            clients = _clients(plan, family, stack, results)
             entries = []
             for work in family:
                 if reason := plan.places.missing.get(work.place):
@@ -170,11 +164,30 @@ def run(
                 else:
                     entries += compare(work, clients, results, plan.places)
             entries = measure(plan, entries, results, on_turn)
-            for work in family:
-                measured = [entry.series for entry in entries if entry.work is work]
-                results.series += measured
-                if measured:
-                    yield work, measured
+        for work in family:
+            measured = [entry.series for entry in entries if entry.work is work]
+            results.series += measured
+            if measured:
+                yield work, measured
+
+
+def _clients(
+    plan: Plan, family: Sequence[Work], stack: ExitStack, results: Results
+) -> list[Client]:
+    """Start those who take part in these works; the stack ends them.
+
+    They are new for each family: what a work leaves behind, such as a heap in pieces, would weigh
+    on the next one.
+    """
+    clients = [
+        stack.enter_context(Client(driver, loop, plan.places))
+        for loop in plan.loops
+        for driver in plan.drivers
+        if any(load(driver).supports(work) for work in family)
+    ]
+    for client in clients:
+        results.versions[client.driver] = client.version()
+    return clients
 
 
 def families(works: Sequence[Work]) -> list[list[Work]]:

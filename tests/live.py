@@ -20,6 +20,8 @@ class Monitor:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
+        # Else what it has asked five times is planned for good, with OIDs of types that are gone.
+        connection.prepare_threshold = None
 
     def ask(self, query: str, *args: object) -> list[tuple[Any, ...]]:
         """Run a query with %s for its arguments; all its rows, [] if it returns none."""

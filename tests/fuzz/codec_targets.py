@@ -8,6 +8,7 @@ from fuzz.edge_values import EDGE_VALUES, RAW, TEXT_FORMS
 from fuzz.grammar import Bytes, Fields, Words
 from fuzz.session_targets import Waiter, told
 from fuzz.target import Outcome, Target, Wrong
+from record_bytes import record
 
 from pgallop.codecs._oids import ARRAYS, OIDS
 from pgallop.codecs.arrays import SEQUENCES
@@ -142,7 +143,9 @@ def row_seeds() -> list[bytes]:
             values = [column[number % len(column)] for column in columns]
             seeds.append(bytes([index]) + scripts.data_row(*values)[5:])
         seeds.append(bytes([index]) + scripts.data_row(*[None] * len(columns))[5:])
-    return seeds
+    unknown = record((ARRAYS["money"], b""))  # a part of it has a type that has to be asked for
+    row = [unknown if each.name == "record" else None for each in SCALARS]
+    return [*seeds, b"\0" + scripts.data_row(*row)[5:]]
 
 
 TARGETS = [
