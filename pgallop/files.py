@@ -3,6 +3,7 @@
 import os
 import stat
 import warnings
+from functools import cached_property
 from pathlib import Path
 
 from pgallop.errors import ClientConfigurationError, InterfaceWarning
@@ -13,11 +14,15 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class LocalFiles:
-    """What `pgallop.config.files.Files` asks for."""
+    """What `pgallop.config.files.Files` asks for; one for each time that options are resolved."""
 
-    def home(self) -> str | None:
+    @cached_property
+    def _home(self) -> str | None:
         home = os.path.expanduser("~")
         return None if home == "~" else home  # neither HOME nor the system's users know it
+
+    def home(self) -> str | None:
+        return self._home
 
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
@@ -33,7 +38,7 @@ class LocalFiles:
 
     def read_secret(self, path: str) -> str | None:
         try:
-            mode = Path(path).stat().st_mode
+            mode = os.stat(path).st_mode
         except OSError:
             return None
         problem = ""

@@ -191,6 +191,8 @@ def _skip_space(dsn: str, position: int) -> int:
 
 def _decode(part: str, position: int) -> str:
     """Resolve the percent-encoding of one part of a URI, which starts at `position`."""
+    if "%" not in part and " " not in part:
+        return part
     # libpq drops spaces around a part and refuses spaces inside one.
     text = part.strip(" ")
     position += len(part) - len(part.lstrip(" "))

@@ -19,7 +19,7 @@ from pgallop.config.dsn import parse_dsn
 from pgallop.config.files import NO_FILES, Files
 from pgallop.config.gss import GssOptions, resolve_gss
 from pgallop.config.hosts import SOCKET_DIRECTORIES, Host, resolve_hosts
-from pgallop.config.parameters import PARAMETERS, SETTING_VARIABLES
+from pgallop.config.parameters import PARAMETERS, SETTING_VARIABLES, UNSUPPORTED
 from pgallop.config.passfile import passwords_for
 from pgallop.config.servicefile import add_service
 from pgallop.config.sources import Given, Sources, either
@@ -305,15 +305,15 @@ def resolve(
 
 
 def _refuse_unsupported(sources: Sources, *, has_context: bool) -> None:
-    for keyword, parameter in PARAMETERS.items():
-        if parameter.harmless is None or (parameter.tls and has_context):
-            continue
+    if sources.keywords.isdisjoint(UNSUPPORTED):
+        return
+    for keyword in UNSUPPORTED:
+        parameter = PARAMETERS[keyword]
         given = sources.find(keyword)
-        if given is None or given.value in parameter.harmless:
+        harmless = parameter.harmless or ()
+        if given is None or given.value in harmless or (parameter.tls and has_context):
             continue
-        advice = ""
-        if parameter.harmless:
-            advice = f"; it can only be {either(sorted(parameter.harmless))}"
+        advice = f"; it can only be {either(sorted(harmless))}" if harmless else ""
         raise UnsupportedClientFeatureError(f"{given.origin} is not supported{advice}")
 
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["PARAMETERS", "SETTING_VARIABLES", "Parameter", "nearest_parameter"]
+__all__ = [
+    "KEYWORDS",
+    "PARAMETERS",
+    "SETTING_VARIABLES",
+    "UNSUPPORTED",
+    "Parameter",
+    "nearest_parameter",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,16 @@ PARAMETERS: Final[Mapping[str, Parameter]] = MappingProxyType(
         "keepalives_count": Parameter(),
         "tcp_user_timeout": Parameter(),
     }
+)
+
+# The parameters by their variables.
+KEYWORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {each.variable: keyword for keyword, each in PARAMETERS.items() if each.variable is not None}
+)
+
+# Those that pgallop does not have.
+UNSUPPORTED: Final = tuple(
+    [keyword for keyword, each in PARAMETERS.items() if each.harmless is not None]
 )
 
 # Variables that libpq turns into settings of the session (fe-connect.c, EnvironmentOptions).

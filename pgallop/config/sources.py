@@ -3,9 +3,9 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, TypeGuard, cast
+from typing import Final, NamedTuple, cast
 
-from pgallop.config.parameters import PARAMETERS
+from pgallop.config.parameters import KEYWORDS, PARAMETERS
 from pgallop.errors import ClientConfigurationError
 
 __all__ = ["Given", "Sources", "either"]
@@ -41,6 +41,11 @@ class Given(NamedTuple):
     def is_empty(self) -> bool:
         """Whether the value is the empty string."""
         return isinstance(self.value, str) and not self.value
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a value, and not an empty one."""
+        return self.value is not None and not self.is_empty
 
     def text(self) -> str:
         """Return the value as a string that can be sent to a server.
@@ -98,7 +103,7 @@ class Sources:
         environ: the environment, for instance `os.environ`.
     """
 
-    __slots__ = ("_dsn", "_service", "_service_place", "_variables")
+    __slots__ = ("_dsn", "_service", "_service_place", "_variables", "keywords")
 
     def __init__(self, dsn: Mapping[str, str], environ: Mapping[str, str]) -> None:
         self._dsn = dsn
@@ -106,15 +111,19 @@ class Sources:
         self._variables = {name: environ[name] for name in environ if name.startswith("PG")}
         self._service: Mapping[str, str] = {}
         self._service_place = ""
+        #: The parameters that one of them has, if only an empty value.
+        self.keywords = {KEYWORDS[name] for name in self._variables if name in KEYWORDS}
+        self.keywords.update(dsn)
 
     def add_service(self, parameters: Mapping[str, str], place: str) -> None:
         """Ask a service, too; `place`: the file, and the service's name in it, for messages."""
         self._service = parameters
         self._service_place = place
+        self.keywords.update(parameters)
 
     def each(self, keyword: str, argument: Given | None = None) -> Iterator[Given]:
         """Yield what was given for a parameter, the strongest first."""
-        if _is_given(argument):
+        if argument is not None and argument.is_given:
             yield argument
         if value := self._dsn.get(keyword):
             yield Given(f"{keyword} in the DSN", value, private=True)
@@ -126,21 +135,11 @@ class Sources:
 
     def find(self, keyword: str, argument: Given | None = None) -> Given | None:
         """Return the strongest of `each`, or None."""
-        if _is_given(argument):
+        if argument is not None and argument.is_given:
             return argument
-        if (
-            keyword in self._dsn
-            or keyword in self._service
-            or PARAMETERS[keyword].variable in self._variables
-        ):
-            return next(self.each(keyword), None)
-        return None
+        return next(self.each(keyword), None) if keyword in self.keywords else None
 
     def variable(self, name: str) -> Given | None:
         """Return an environment variable, or None if it is unset or empty."""
         value = self._variables.get(name)
         return Given(f"environment variable {name}", value) if value else None
-
-
-def _is_given(argument: Given | None) -> TypeGuard[Given]:
-    return argument is not None and argument.value is not None and not argument.is_empty

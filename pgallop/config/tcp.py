@@ -20,6 +20,10 @@ _MAX_SECONDS: Final = 32767
 _MAX_COUNT: Final = 127
 _MAX_INT32: Final = 2**31 - 1
 
+_SECONDS: Final = f"whole seconds from 0 (the system's default) to {_MAX_SECONDS}"
+_COUNT: Final = f"a whole number from 0 (the system's default) to {_MAX_COUNT}"
+_MILLISECONDS: Final = f"whole milliseconds from 0 (the system's default) to {_MAX_INT32}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpOptions:
@@ -63,9 +67,6 @@ def resolve_tcp(
         ClientConfigurationError: one is no whole number, or is negative or too large.
     """
     default = TcpOptions()
-    seconds = f"whole seconds from 0 (the system's default) to {_MAX_SECONDS}"
-    count = f"a whole number from 0 (the system's default) to {_MAX_COUNT}"
-    milliseconds = f"whole milliseconds from 0 (the system's default) to {_MAX_INT32}"
 
     def number(keyword: str, argument: object, most: int, expected: str) -> int:
         given = _given(sources, keyword, argument)
@@ -79,12 +80,12 @@ def resolve_tcp(
 
     return TcpOptions(
         keepalives=_switch(sources, "keepalives", keepalives, default.keepalives),
-        keepalives_idle=number("keepalives_idle", keepalives_idle, _MAX_SECONDS, seconds),
+        keepalives_idle=number("keepalives_idle", keepalives_idle, _MAX_SECONDS, _SECONDS),
         keepalives_interval=number(
-            "keepalives_interval", keepalives_interval, _MAX_SECONDS, seconds
+            "keepalives_interval", keepalives_interval, _MAX_SECONDS, _SECONDS
         ),
-        keepalives_count=number("keepalives_count", keepalives_count, _MAX_COUNT, count),
-        tcp_user_timeout=number("tcp_user_timeout", tcp_user_timeout, _MAX_INT32, milliseconds),
+        keepalives_count=number("keepalives_count", keepalives_count, _MAX_COUNT, _COUNT),
+        tcp_user_timeout=number("tcp_user_timeout", tcp_user_timeout, _MAX_INT32, _MILLISECONDS),
     )
 
 

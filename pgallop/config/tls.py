@@ -60,8 +60,10 @@ class TlsOptions:
 def is_context(ssl: object) -> bool:
     """Whether this is an SSLContext."""
     # By its methods, as nothing in the layers below transport imports ssl.
-    methods = (getattr(ssl, name, None) for name in ("wrap_bio", "wrap_socket"))
-    return not isinstance(ssl, type) and all(callable(method) for method in methods)
+    has_methods = callable(getattr(ssl, "wrap_bio", None)) and callable(
+        getattr(ssl, "wrap_socket", None)
+    )
+    return has_methods and not isinstance(ssl, type)
 
 
 def resolve_tls(
@@ -88,6 +90,8 @@ def resolve_tls(
 
     def find(keyword: str) -> Given | None:
         value = arguments.get(keyword)
+        if value is None:
+            return sources.find(keyword)
         return sources.find(keyword, Given(keyword, value, private=keyword == "sslpassword"))
 
     def path(keyword: str, default: str = "") -> str | None:

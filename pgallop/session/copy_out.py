@@ -84,12 +84,12 @@ class CopyOut(SimpleQuery):
 
     def on_copy_data(self, framing: Framing, most: int) -> int:
         self.on_message(100, framing.reader)
-        count = 1
+        if self.discarded or self.full:
+            return 1
         # Nothing but data for a while, and nothing to be looked at in between.
-        while count < most and not self.full and framing.next_of(100):
-            self.keep(framing.reader)
-            count += 1
-        return count
+        count = framing.copy_bodies(100, most - 1, self.data, self.room)
+        self.full = self.data.pos >= self.room
+        return 1 + count
 
     def keep(self, reader: Reader) -> None:
         """Keep what a CopyData has, unless nobody wants it any more."""

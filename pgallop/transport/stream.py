@@ -18,7 +18,7 @@ from pgallop.transport import syscalls
 if TYPE_CHECKING:
     from pgallop.transport.tls import TlsChannel
 
-# How often a socket is read before the event loop gets its turn again.
+# How often a socket with an error is read before the event loop gets its turn again.
 READS_PER_EVENT = 2
 
 # What was received is walked for so long before the event loop gets its turn again, in seconds, and
@@ -255,7 +255,6 @@ class SocketStream(Stream):
         self.loop.add_reader(self.fd, self.on_readable)
 
     def on_readable(self) -> None:
-        # A few receptions an event: a long result must not keep the loop from its other work.
         self.turn_ends = 0.0
         for _ in range(READS_PER_EVENT):
             if self.closed or self.busy:
@@ -272,8 +271,10 @@ class SocketStream(Stream):
                 return
             self.has_sent = False
             self.received(data)
-            if self.tells_again or self.has_sent:
+            if self.tells_again or self.has_sent or self.closed:
                 return  # sending would have failed on a connection that was reset
+            if not syscalls.has_failed(self.sock, self.fd):
+                return  # the loop tells of what comes: more is here then, for the same effort
             data = None  # what nobody holds any more can take the next reception
         self.loop.call_soon(self.on_readable)
 

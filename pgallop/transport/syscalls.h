@@ -1,8 +1,9 @@
-/* recv and send on a non-blocking socket, without the socket object's detours. */
+/* A non-blocking socket's system calls, without the socket object's detours. */
 #ifndef PGALLOP_SYSCALLS_H
 #define PGALLOP_SYSCALLS_H
 #include <Python.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -69,5 +70,13 @@ static Py_ssize_t pgallop_send(PyObject *sock, int fd, PyObject *data, Py_ssize_
         if (PyErr_CheckSignals() < 0)
             return -1;
     }
+}
+
+/* Whether the connection was reset, or has failed otherwise, which poll(2) tells without being asked;
+   what came before may be unread. Where it fails itself, reading tells. */
+static int pgallop_has_failed(PyObject *sock, int fd) {
+    (void)sock;
+    struct pollfd asked = {.fd = fd, .events = 0, .revents = 0};
+    return poll(&asked, 1, 0) != 0;
 }
 #endif

@@ -1,5 +1,6 @@
-"""recv and send on a non-blocking socket; compiled modules call the C functions of `syscalls.h`."""
+"""A non-blocking socket's system calls; compiled modules call the C functions of `syscalls.h`."""
 
+import select
 import socket
 
 RECEIVE_SIZE = 131072
@@ -19,3 +20,12 @@ def send(sock: socket.socket, fd: int, data: bytes, start: int) -> int:
         return sock.send(memoryview(data)[start:] if start else data)
     except (BlockingIOError, InterruptedError):
         return 0
+
+
+def has_failed(sock: socket.socket, fd: int) -> bool:
+    """Whether the connection was reset, or has failed otherwise; what came before may be unread."""
+    if not hasattr(select, "poll"):
+        return True  # Windows: reading tells
+    poller = select.poll()
+    poller.register(fd, 0)
+    return bool(poller.poll(0))

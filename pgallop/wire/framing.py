@@ -8,6 +8,7 @@ from pgallop.errors import ProtocolError
 from pgallop.limits import MAX_DESCRIPTION_SIZE, MAX_MESSAGE_SIZE, MAX_SHORT_MESSAGE_SIZE
 from pgallop.wire import bigendian
 from pgallop.wire.reader import Reader
+from pgallop.wire.writer import Writer
 
 HEADER = 5  # the tag and the length
 
@@ -124,6 +125,29 @@ class Framing:
         self.reader.pos = start
         self.reader.end = end
         return True
+
+    def copy_bodies(self, tag: int, most: int, writer: Writer, room: int) -> int:
+        """Move over whole messages of this type, and write their bodies; how many they were.
+
+        `most`: no more of them; `room`: none behind the one that fills `writer` up to there.
+        """
+        base, max_message_size = self.base, self.max_message_size
+        pos, size = self.pos, self.size
+        into = writer.reserve(size - pos)  # as if there were no headers
+        target = writer.base
+        count = 0
+        while count < most and into < room and pos + HEADER <= size and base[pos] == tag:
+            length = bigendian.load_int32(base, pos + 1)
+            end = pos + 1 + length
+            if length < 4 or length > max_message_size or end > size:
+                break  # `next` tells why
+            bigendian.copy_bytes(target, into, base, pos + HEADER, length - 4)
+            into += length - 4
+            pos = end
+            count += 1
+        self.pos = pos
+        writer.truncate(into)
+        return count
 
     def stop(self) -> bool:
         """Keep what is left, and let go of the received bytes: their memory can serve again."""

@@ -168,6 +168,18 @@ def test_its_caller_goes(talk: Conversation) -> None:
     assert answer.request.finished
 
 
+def test_pieces_of_all_sizes() -> None:
+    talk = Conversation()
+    pieces = [bytes([size % 251]) * size for size in (0, 1, 5000, 0, 3, *range(300), 70_000, 1)]
+    answer = copy(talk)
+    talk.server(copy_response("H"), *map(copy_data, pieces[:200]))
+    taken = [answer.request.take()]
+    talk.server(*map(copy_data, pieces[200:]), COPY_DONE, command_complete("COPY 9"))
+    talk.server(ready_for_query())
+    taken.append(answer.request.take())
+    assert taken == [b"".join(pieces[:200]), b"".join(pieces[200:])]
+
+
 async def test_it_takes_no_more_than_there_is_room_for() -> None:
     stream = Stream(asyncio.get_running_loop(), Session(), None)
     request = CopyOut(None, SQL, "SELECT id FROM t")
@@ -208,6 +220,9 @@ async def test_who_goes_makes_room() -> None:
         [copy_data(b"1")],
         [copy_response("G")],
         [copy_response("W")],
+        [copy_response("H"), copy_data(b"1") * 3 + b"d\0\0\0\3"],
+        [copy_response("H"), copy_data(b"1") * 3 + b"d\x7f\xff\xff\xff"],
+        [copy_response("H"), copy_data(b"1") * 3 + b"d\xff\xff\xff\xff"],
         [copy_response("H"), copy_response("H")],
         [copy_response("H"), data_row(b"1")],
         [copy_response("H"), COPY_DONE, copy_data(b"1")],
