@@ -246,8 +246,11 @@ _HANDLERS: dict[bytes, Callable[[Client, bytes], None]] = {
 def serve(path: Path) -> None:
     """Answer whoever connects to the Unix socket `path`, until this process is ended."""
     with selectors.DefaultSelector() as selector, socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
+        # Who waits for the path shall find somebody who listens there.
+        early = path.with_name("early")
+        listener.bind(str(early))
         listener.listen(100)
+        early.rename(path)
         selector.register(listener, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
