@@ -1,7 +1,6 @@
 """`connect`, whose result can be awaited and entered with `async with`."""
 
 import asyncio
-import getpass
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from os import PathLike
@@ -14,7 +13,7 @@ from pgallop.config.options import NOT_GIVEN, NotGiven, SessionAttribute, resolv
 from pgallop.config.type_codecs import TypeCodecs
 from pgallop.connection import Connection
 from pgallop.errors import ClientConfigurationError, InterfaceError
-from pgallop.files import LocalFiles
+from pgallop.files import LocalFiles, os_user
 from pgallop.knowledge import Knowledge
 from pgallop.limits import MAX_MESSAGE_SIZE, MAX_SCRAM_ITERATIONS
 from pgallop.rows.record import Record
@@ -201,9 +200,7 @@ def connect(
         raise ClientConfigurationError(f"knowledge: expected a Knowledge, got {shown(learnt)}")
 
     async def open_connection() -> C:
-        options = resolve(
-            **arguments, environ=os.environ, default_user=getpass.getuser, files=LocalFiles()
-        )
+        options = resolve(**arguments, environ=os.environ, default_user=os_user, files=LocalFiles())
         loop = asyncio.get_running_loop()
         shared = Knowledge() if learnt is None else learnt
         link = await open_link(options, loop)

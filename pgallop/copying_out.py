@@ -1,25 +1,23 @@
-"""COPY from the server: `Connection.copy_from_query` and its relatives."""
+"""COPY from the server: `Connection.copy_from_query` and its relatives.
 
-import asyncio
+How the data gets from the session to its output is told by `copy_drain.py`, which is imported when
+one is used, and how it becomes rows by `copy_rows.py`.
+"""
+
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
-from pgallop import copy_arguments, repetition
-from pgallop.copy_outputs import Destination, Output, check_output, open_output
-from pgallop.copy_rows import CopiedRows
-from pgallop.deadlines import timed_out
 from pgallop.dispatch import Dispatch, plain_text
-from pgallop.errors import PostgresError
-from pgallop.ownership import Block
-from pgallop.preparing import TRIES
 from pgallop.rows.record import Record
-from pgallop.session.copy_out import CopyOut
-from pgallop.session.statement import Statement
 from pgallop.sql import copying
 from pgallop.sql.copying import CopyOptions
 
 if TYPE_CHECKING:
     from pgallop.connection import Connection
+    from pgallop.copy_outputs import Destination
+    from pgallop.copy_rows import CopiedRows
 
 T = TypeVar("T")
 
@@ -81,8 +79,10 @@ class CopyingOut:
         statement = copying.copy_out(table, options)
         # What the server runs for that, for who has to know what it can have left behind.
         original = f"SELECT * FROM {copying.table(table_name, schema_name)}"
+        from pgallop.copy_drain import Source, copy_out
+
         source = Source(self._dispatch, original, (), options, statement)
-        return await run_copy(source, output, timeout, progress)
+        return await copy_out(source, output, timeout, progress)
 
     async def copy_from_query(
         self,
@@ -150,8 +150,10 @@ class CopyingOut:
             encoding=encoding,
         )
         options.sql()  # raises before anything is sent or opened
+        from pgallop.copy_drain import Source, copy_out
+
         source = Source(self._dispatch, plain_text(query), args, options)
-        return await run_copy(source, output, timeout, progress)
+        return await copy_out(source, output, timeout, progress)
 
     @overload
     def copy_rows_from_query(
@@ -199,127 +201,7 @@ class CopyingOut:
 
         Source: PostgreSQL documentation, COPY, section "Binary Format".
         """
+        from pgallop.copy_rows import CopiedRows
+
         connection: Connection = self  # type: ignore[assignment]
         return CopiedRows(connection, self._dispatch, plain_text(query), args, timeout, into)
-
-
-class Source:
-    """What is copied; `original`: a statement of the caller's that runs the same.
-
-    `statement`: the COPY, None where it is made of the query.
-    """
-
-    def __init__(
-        self,
-        dispatch: Dispatch,
-        original: str,
-        args: tuple[Any, ...],
-        options: CopyOptions,
-        statement: str | None = None,
-    ) -> None:
-        self.dispatch = dispatch
-        self.original = original
-        self.args = args
-        self.options = options
-        self.statement = statement
-
-    async def sql(
-        self, deadline: float | None, timeout: float | None
-    ) -> tuple[str, Statement | None]:
-        """The COPY, and what was presumed of its query."""
-        if self.statement is not None:
-            return self.statement, None
-        query, presumed = self.original, None
-        if self.args:
-            query, presumed = await copy_arguments.inlined(
-                self.dispatch, query, self.args, deadline, timeout
-            )
-        enclosed = copying.subquery(query, copy_arguments.standard_strings(self.dispatch))
-        return copying.copy_out(enclosed, self.options), presumed
-
-
-async def run_copy(
-    source: Source, output: Destination, timeout: float | None, progress: Progress | None
-) -> str:
-    """Copy `source` to `output`; the command tag."""
-    dispatch = source.dispatch
-    check_output(output)
-    dispatch.check_usable()
-    timeout, deadline = dispatch.deadline(timeout)
-    dispatch.ownership.mine()  # raises where nothing may be called
-    dispatch.claim()
-    limit = asyncio.timeout_at(deadline)
-    try:
-        async with limit:
-            opened = await open_output(asyncio.get_running_loop(), output)
-            try:
-                tag = await copied(source, opened, deadline, timeout, progress)
-                await opened.close()
-            except BaseException:
-                opened.leave()
-                raise
-            return tag
-    except TimeoutError:
-        if limit.expired():
-            raise timed_out(timeout) from None
-        raise
-    finally:
-        dispatch.release()
-
-
-async def copied(
-    source: Source,
-    output: Output,
-    deadline: float | None,
-    timeout: float | None,
-    progress: Progress | None,
-) -> str:
-    """Run the COPY, and again where nobody has seen anything of it and that is safe."""
-    dispatch = source.dispatch
-    for tries in range(TRIES, -1, -1):
-        sql, presumed = await source.sql(deadline, timeout)
-        await dispatch.ownership.my_turn(dispatch.ownership.mine(), deadline, timeout)
-        dispatch.check_unlost()
-        request = CopyOut(dispatch.new_future(), sql, source.original)
-        try:
-            return await drained(dispatch, request, output, progress)
-        except PostgresError as error:
-            again = await repetition.may_copy_again(dispatch, request, presumed, error, timeout)
-            if not again or not tries:
-                raise
-    raise AssertionError("the last try returns or raises")
-
-
-async def drained(
-    dispatch: Dispatch, request: CopyOut, output: Output, progress: Progress | None
-) -> str:
-    """Submit a COPY, and give what comes to `output`, up to its end."""
-    waiter = request.waiter
-    dispatch.submit(request)
-    block = Block(dispatch.ownership)
-    dispatch.ownership.begin_copy(block)
-    try:
-        while True:
-            was_full = request.full
-            data = request.take()
-            if was_full:
-                dispatch.go_on()
-            if request.has_failed:
-                break
-            if data:
-                await output.write(data)
-                if progress is not None:
-                    progress(request.taken)
-            elif request.finished:
-                break
-            else:
-                request.arrival = dispatch.new_future()
-                await request.arrival
-        return await waiter  # type: ignore[no-any-return]
-    except BaseException as error:
-        dispatch.leave(request, error)
-        if waiter.done() and not waiter.cancelled():
-            waiter.exception()  # retrieved: there is another one to be seen
-        raise
-    finally:
-        dispatch.ownership.end_copy(block)

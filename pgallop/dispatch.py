@@ -27,7 +27,6 @@ from pgallop.preparing import TRIES
 from pgallop.query_log import QueryLog
 from pgallop.resolving import ConnectionTypes
 from pgallop.rows.record import Record
-from pgallop.session.copy_rows import CopyRows
 from pgallop.session.execute import Execute, Unreadable
 from pgallop.session.prepare import Prepare
 from pgallop.session.request import Request
@@ -586,7 +585,7 @@ class Dispatch:
     def end_iterations(self) -> None:
         """Nobody reads on what is read row by row, and would wait for that: the rows of COPYs."""
         for request in [*self._session.requests, *self._session.waiting]:
-            if isinstance(request, CopyRows):
+            if request.iterated:
                 self.abandon(request)
 
     def claim(self) -> None:

@@ -8,9 +8,16 @@ from pathlib import Path
 
 from pgallop.errors import ClientConfigurationError, InterfaceWarning
 
-__all__ = ["LocalFiles"]
+__all__ = ["LocalFiles", "os_user"]
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def os_user() -> str:
+    """The operating system's name of who runs this; raises what getpass.getuser() does."""
+    import getpass  # most programs say who they are, and it brings termios along
+
+    return getpass.getuser()
 
 
 class LocalFiles:

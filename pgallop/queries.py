@@ -1,17 +1,19 @@
 """The statements that a `Connection` runs: `fetch` and its relatives, cursors and streams."""
 
-from collections.abc import Callable, Iterable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from pgallop.cursor import CursorFactory, reading
 from pgallop.into import asked_for, fetch_into
 from pgallop.many import run_many
 from pgallop.rows.record import Record
-from pgallop.stream import RowStream
 
 if TYPE_CHECKING:
     from pgallop.connection import Connection
+    from pgallop.cursor import CursorFactory
     from pgallop.dispatch import Dispatch
+    from pgallop.stream import RowStream
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -20,7 +22,7 @@ R = TypeVar("R", bound=Record)
 class Queries:
     """What a `Connection` does with statements."""
 
-    _dispatch: "Dispatch"
+    _dispatch: Dispatch
 
     @overload
     async def fetch(
@@ -383,9 +385,7 @@ class Queries:
         """
         into = asked_for(into, record_class)
         connection = cast("Connection", self)
-        return CursorFactory(
-            reading(connection, self._dispatch, query, args, prefetch, timeout, into)
-        )
+        return new_cursor(connection, self._dispatch, query, args, prefetch, timeout, into)
 
     @overload
     def stream(
@@ -463,4 +463,35 @@ class Queries:
         """
         into = asked_for(into, record_class)
         connection = cast("Connection", self)
-        return RowStream(reading(connection, self._dispatch, query, args, prefetch, timeout, into))
+        return new_stream(connection, self._dispatch, query, args, prefetch, timeout, into)
+
+
+def new_cursor(
+    connection: Connection,
+    dispatch: Dispatch,
+    key: Hashable,
+    args: tuple[Any, ...],
+    prefetch: int | None,
+    timeout: float | None,
+    into: Callable[..., Any] | None,
+) -> CursorFactory[Any]:
+    """What reads the rows of a statement a number at a time, inside a transaction."""
+    from pgallop.cursor import CursorFactory, reading
+
+    return CursorFactory(reading(connection, dispatch, key, args, prefetch, timeout, into))
+
+
+def new_stream(
+    connection: Connection,
+    dispatch: Dispatch,
+    key: Hashable,
+    args: tuple[Any, ...],
+    prefetch: int | None,
+    timeout: float | None,
+    into: Callable[..., Any] | None,
+) -> RowStream[Any]:
+    """The same without a transaction."""
+    from pgallop.cursor import reading
+    from pgallop.stream import RowStream
+
+    return RowStream(reading(connection, dispatch, key, args, prefetch, timeout, into))

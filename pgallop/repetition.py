@@ -18,13 +18,13 @@ from pgallop.errors import (
     UndefinedFunctionError,
 )
 from pgallop.rows.record import Record
-from pgallop.session.copy_out import CopyOut
 from pgallop.session.execute import Execute
 from pgallop.session.request import Request
 from pgallop.session.session import IDLE
 
 if TYPE_CHECKING:
     from pgallop.dispatch import Dispatch
+    from pgallop.session.copy_out import CopyOut
     from pgallop.session.statement import Statement
 
 # The server's function that finds that a statement would return other columns than it did.
@@ -72,7 +72,7 @@ async def may_repeat(
 
 async def may_copy_again(
     dispatch: "Dispatch",
-    request: CopyOut,
+    request: "CopyOut",
     presumed: "Statement | None",
     error: BaseException,
     timeout: float | None,

@@ -1,23 +1,26 @@
 """`PreparedStatement`: a statement that the caller keeps, under a name of its own."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pgallop import introspect, preparing
-from pgallop.cursor import CursorFactory, Reading, reading
 from pgallop.dispatch import Dispatch, plain_text
 from pgallop.errors import InterfaceError, UnsupportedClientFeatureError
 from pgallop.into import fetch_into
 from pgallop.many import run_many
 from pgallop.preparing import Handle
+from pgallop.queries import new_cursor, new_stream
 from pgallop.rows.record import Record, check_record_class
 from pgallop.sql.quoting import quote_identifier
-from pgallop.stream import RowStream
 from pgallop.types import Attribute, Type
 
 if TYPE_CHECKING:
     from pgallop.connection import Connection
+    from pgallop.cursor import CursorFactory
+    from pgallop.stream import RowStream
 
 T = TypeVar("T")
 
@@ -33,7 +36,7 @@ class PreparedStatement:
 
     def __init__(
         self,
-        connection: "Connection",
+        connection: Connection,
         dispatch: Dispatch,
         handle: Handle,
         parameters: tuple[Type, ...],
@@ -197,7 +200,10 @@ class PreparedStatement:
     ) -> CursorFactory[Any]:
         """Its rows, a number at a time, inside a transaction; see `Connection.cursor`."""
         self._check_open("cursor")
-        return CursorFactory(self._reading(args, prefetch, timeout, into))
+        into = self._record_class if into is None else into
+        return new_cursor(
+            self._connection, self._dispatch, self._handle, args, prefetch, timeout, into
+        )
 
     @overload
     def stream(
@@ -226,7 +232,10 @@ class PreparedStatement:
     ) -> RowStream[Any]:
         """Its rows, a number at a time, without a transaction; see `Connection.stream`."""
         self._check_open("stream")
-        return RowStream(self._reading(args, prefetch, timeout, into))
+        into = self._record_class if into is None else into
+        return new_stream(
+            self._connection, self._dispatch, self._handle, args, prefetch, timeout, into
+        )
 
     async def explain(self, *args: Any, analyze: bool = False) -> Any:
         """The server's plan for it, as the list that EXPLAIN (FORMAT JSON, VERBOSE) gives.
@@ -284,14 +293,6 @@ class PreparedStatement:
         self._command = answer[1]
         return answer
 
-    def _reading(
-        self, args: tuple[Any, ...], prefetch: int | None, timeout: float | None, into: Any
-    ) -> Reading:
-        into = self._record_class if into is None else into
-        return reading(
-            self._connection, self._dispatch, self._handle, args, prefetch, timeout, into
-        )
-
     def _check_open(self, verb: str) -> None:
         if self._connection.is_closed():
             raise InterfaceError(
@@ -303,7 +304,7 @@ class PreparedStatement:
 
 
 async def prepare(
-    connection: "Connection",
+    connection: Connection,
     dispatch: Dispatch,
     query: str,
     name: str | None,

@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import enum
-import getpass
 import os
 import random
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from pgallop.errors import (
     InterfaceError,
     TargetServerAttributeNotMatched,
 )
-from pgallop.files import LocalFiles
+from pgallop.files import LocalFiles, os_user
 from pgallop.knowledge import Knowledge
 from pgallop.rows.record import check_record_class
 from pgallop.transport.hosts import open_link
@@ -217,7 +216,7 @@ def _parse_connect_arguments(**arguments: Any) -> tuple[ConnectionParameters, Cl
             **arguments,
             **ARGUMENTS,
             environ=os.environ,
-            default_user=getpass.getuser,
+            default_user=os_user,
             files=LocalFiles(),
         ),
         codecs=CODECS,

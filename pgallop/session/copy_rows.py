@@ -97,6 +97,7 @@ class CopyRows(CopyOut):
     ) -> None:
         super().__init__(waiter, query, original)
         self.table = TABLE
+        self.iterated = True
         self.source = source
         self.registry = registry
         self.into = into

@@ -18,6 +18,7 @@ cdef class Request:
     cdef readonly bint full
     cdef readonly bint alone
     cdef readonly bint helper
+    cdef readonly bint iterated
     cdef readonly bint open
     cdef readonly bytes prologue
     cdef int begin_replies

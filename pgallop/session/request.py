@@ -43,7 +43,8 @@ class Request:
     request and whether that is an error of which somebody was told. `full`: it takes nothing more
     from the server before something of what it has was taken from it. `tags`: the command tags of
     statements that may have changed what others were prepared under. `helper`: it is there for the
-    request behind it, whose caller is to know what was wrong with it.
+    request behind it, whose caller is to know what was wrong with it. `iterated`: somebody reads
+    its rows one by one while more of them come.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Request:
         "finished",
         "full",
         "helper",
+        "iterated",
         "on_end",
         "open",
         "position",
@@ -83,6 +85,7 @@ class Request:
     full: bool
     alone: bool
     helper: bool
+    iterated: bool
     open: bool
     prologue: bytes
     begin_replies: int
@@ -111,6 +114,7 @@ class Request:
         self.full = False
         self.alone = False
         self.helper = False
+        self.iterated = False
         self.open = False
         self.prologue = b""
         self.begin_replies = 0

@@ -22,8 +22,11 @@ from hostile.server import HostileServer
 
 import pgallop
 
-# What is imported when the first of its types is met would count as what that probe takes.
+# What is imported when it is first used would count as what that probe takes.
 import pgallop.codecs.rare
+import pgallop.copy_drain
+import pgallop.copy_rows
+import pgallop.stream
 from pgallop.connecting import ConnectCall
 from pgallop.connection import Connection
 from pgallop.errors import InterfaceError, InternalClientError, PostgresError

@@ -28,6 +28,7 @@ ASYNCIO: list[set[str]] = [
         "connecting",
         "connection",
         "copy_arguments",
+        "copy_drain",
         "copy_outputs",
         "copy_rows",
         "copy_sources",
