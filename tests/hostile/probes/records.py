@@ -18,18 +18,32 @@ ONE = (INT4, int4(1))
 DEEP = 200_000
 
 
-def lie(name: str, data: bytes, words: str) -> Probe:
+def megabytes_for(data: bytes) -> float:
     # What is long is there several times: as it is received, as a message, as what grows.
-    megabytes = 8.0 + 4 * (len(data) >> 20)
-    script = value(data, RECORD)
-    return Probe(name=name, script=script, ask=fetch, words=words, megabytes=megabytes)
+    return 8.0 + 4 * (len(data) >> 20)
+
+
+def lie(name: str, data: bytes, words: str) -> Probe:
+    return Probe(
+        name=name,
+        script=value(data, RECORD),
+        ask=fetch,
+        words=words,
+        megabytes=megabytes_for(data),
+    )
 
 
 def unreadable(name: str, data: bytes, words: str, *then: Step) -> Probe:
     """A value that is no lie and cannot be read, and what is asked about it."""
-    script = [*value(data, RECORD), *then]
-    error = pgallop.DataError
-    return Probe(name=name, script=script, ask=fetch, error=error, words=words, usable=True)
+    return Probe(
+        name=name,
+        script=[*value(data, RECORD), *then],
+        ask=fetch,
+        error=pgallop.DataError,
+        words=words,
+        usable=True,
+        megabytes=megabytes_for(data),
+    )
 
 
 OBJECTS = b'{"a":' * DEEP + b"1" + b"}" * DEEP
