@@ -6,6 +6,7 @@ the screen is what has run, and can be typed there.
 
 import ast
 import asyncio
+import contextlib
 import inspect
 import os
 import sys
@@ -87,6 +88,9 @@ await conn.close()
 """,
     ),
 )
+
+# How long a server may take to cancel what runs, after an error or Ctrl-C.
+CLOSE_SECONDS = 5.0
 
 
 class PackageMissing(EmbeddedServerError):
@@ -180,7 +184,9 @@ async def take_tour(dsn: str, screen: Screen) -> None:
                     screen.print(repr(value))
     finally:
         if "conn" in scope:
-            scope["conn"].terminate()  # after an error or Ctrl-C; it has been closed otherwise
+            # After an error or Ctrl-C, when a statement may be running: close() cancels it first.
+            with contextlib.suppress(TimeoutError):
+                await scope["conn"].close(timeout=CLOSE_SECONDS)
 
 
 async def evaluate(statement: ast.stmt, scope: dict[str, Any]) -> Any:

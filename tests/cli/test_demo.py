@@ -181,6 +181,7 @@ SCHEMAS_AND_TABLES = """
     WHERE nspname !~ '^pg_(toast_)?temp_' OR relname IS NOT NULL ORDER BY 1, 2
 """
 GUEST_SESSIONS = "SELECT pid FROM pg_stat_activity WHERE usename = 'demo_guest'"
+GUEST_STATEMENTS = f"{GUEST_SESSIONS} AND state = 'active'"
 
 
 @pytest.fixture
@@ -379,9 +380,14 @@ def test_ctrl_c_in_the_tour(
 
 
 @pytest.mark.parametrize("tour", [FOREVER, GATHERED], ids=["one by one", "gathered"])
-def test_ctrl_c_on_the_users_server(program: Program, tour: str, guest_dsn: str) -> None:
+def test_ctrl_c_on_the_users_server(
+    program: Program, tour: str, server: EmbeddedServer, guest_dsn: str
+) -> None:
     with program.start("-c", OTHER_TOUR, tour, "demo", guest_dsn) as process:
         wait_for_line(process, "here")
+        with psycopg.connect(server.dsn, autocommit=True) as owner:
+            # What runs on the server must not go on there.
+            assert wait_until(lambda: bool(owner.execute(GUEST_STATEMENTS).fetchall()))
         to_the_process(process)
         stops(process)
 
