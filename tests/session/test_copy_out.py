@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
-from bounds import measures
 from conversation import Answer, Conversation, at_every_split
 from scripts import (
     BIND_COMPLETE,
@@ -180,8 +180,24 @@ def test_pieces_of_all_sizes() -> None:
     assert taken == [b"".join(pieces[:200]), b"".join(pieces[200:])]
 
 
+class StoppedClock:
+    """The running loop, as a stream uses it, but its time stands still."""
+
+    def call_soon(self, callback: Callable[[], object]) -> asyncio.Handle:
+        return asyncio.get_running_loop().call_soon(callback)
+
+    def time(self) -> float:
+        return 1.0
+
+
+def unhurried_stream() -> Stream:
+    """A stream that takes as much as it has room for in one turn of the loop."""
+    loop = cast("asyncio.AbstractEventLoop", StoppedClock())
+    return Stream(loop, Session(), None)
+
+
 async def test_it_takes_no_more_than_there_is_room_for() -> None:
-    stream = Stream(asyncio.get_running_loop(), Session(), None)
+    stream = unhurried_stream()
     request = CopyOut(None, SQL, "SELECT id FROM t")
     stream.session.submit(request)
     block = copy_data(b"x" * (copy_out.FULL // 4))
@@ -201,7 +217,7 @@ async def test_it_takes_no_more_than_there_is_room_for() -> None:
 
 
 async def test_who_goes_makes_room() -> None:
-    stream = Stream(asyncio.get_running_loop(), Session(), None)
+    stream = unhurried_stream()
     request = CopyOut(None, SQL, "SELECT id FROM t")
     stream.session.submit(request)
     stream.session.take()
@@ -373,9 +389,8 @@ def test_who_reads_the_rows_goes(talk: Conversation) -> None:
     assert answer.request.finished
 
 
-@measures
 async def test_who_reads_the_rows_goes_when_there_are_too_many() -> None:
-    stream = Stream(asyncio.get_running_loop(), Session(), None)
+    stream = unhurried_stream()
     request = CopyRows(None, BINARY_SQL, QUERY, QUERY, REGISTRY)
     stream.session.submit(request)
     stream.session.take()
